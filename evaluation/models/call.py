@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from evaluation.models.answer import Answer
+from evaluation.models.example import RecordedOutput
+from panels.models import LanguageModel
+
+
+class Call(models.Model):
+    """One request to one model for one answer.
+
+    A reused reply points at the call that bought it (``reused_from``), a replayed one at the imported output
+    (``recorded_output``); the text stands there, once, and ``text`` is empty here. ``cost_nanousd`` is the list cost,
+    ``spent_nanousd`` what this run paid: 0 if reused or replayed, null if unknown. ``group`` is the index of the
+    ballot's group in order of support; null is an abstention. ``offset_s`` is when it began, in seconds after the
+    answer's first call.
+    """
+
+    class Role(models.TextChoices):
+        MEMBER = "member", "Member"
+        ARBITER = "arbiter", "Arbiter"
+
+    OK = "ok"
+
+    answer = models.ForeignKey(Answer, on_delete=models.CASCADE, related_name="calls")
+    model = models.ForeignKey(LanguageModel, on_delete=models.PROTECT, related_name="calls")
+    role = models.CharField(max_length=8, choices=Role, default=Role.MEMBER)
+    stage = models.PositiveSmallIntegerField()
+    seat = models.PositiveSmallIntegerField()
+    attempt = models.PositiveSmallIntegerField(default=1)
+    outcome = models.CharField(max_length=20, help_text="ok, or the kind of failure")
+    status_code = models.PositiveSmallIntegerField(null=True, blank=True)
+    detail = models.CharField(max_length=300, blank=True)
+    text = models.TextField(blank=True)
+    reply_key = models.CharField(max_length=64, blank=True)
+    reused_from = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="reused_by")
+    recorded_output = models.ForeignKey(
+        RecordedOutput, null=True, blank=True, on_delete=models.PROTECT, related_name="calls"
+    )
+    ballot = models.TextField(null=True, blank=True)  # noqa: DJ001 - null is an abstention, "" is an answer
+    group = models.PositiveSmallIntegerField(null=True, blank=True)
+    weight = models.FloatField(default=1.0)
+    prompt_tokens = models.PositiveIntegerField(null=True, blank=True)
+    completion_tokens = models.PositiveIntegerField(null=True, blank=True)
+    cached_tokens = models.PositiveIntegerField(null=True, blank=True)
+    reasoning_tokens = models.PositiveIntegerField(null=True, blank=True)
+    cost_nanousd = models.BigIntegerField(null=True, blank=True)
+    spent_nanousd = models.BigIntegerField(null=True, blank=True)
+    reported_cost_nanousd = models.BigIntegerField(null=True, blank=True)
+    offset_s = models.FloatField(null=True, blank=True)
+    latency_s = models.FloatField(null=True, blank=True)
+    first_token_s = models.FloatField(null=True, blank=True)
+    finish_reason = models.CharField(max_length=40, blank=True)
+    provider_model = models.CharField(max_length=200, blank=True)
+    response_id = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(name="call_unique", fields=["answer", "role", "seat", "attempt"]),
+            models.CheckConstraint(name="call_attempt_from_one", condition=Q(attempt__gte=1)),
+            models.CheckConstraint(name="call_one_source", condition=Q(reused_from=None) | Q(recorded_output=None)),
+            models.CheckConstraint(
+                name="call_money_not_negative",
+                condition=(Q(cost_nanousd=None) | Q(cost_nanousd__gte=0))
+                & (Q(spent_nanousd=None) | Q(spent_nanousd__gte=0)),
+            ),
+        ]
+        indexes = [models.Index(name="call_by_reply_key", fields=["reply_key"], condition=~Q(reply_key=""))]
+
+    def __str__(self) -> str:
+        return f"{self.answer_id}:{self.seat}:{self.attempt}"
+
+    @property
+    def is_ok(self) -> bool:
+        return self.outcome == self.OK

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+
+class Workflow(models.Model):
+    """A product use, with the targets its panel has to meet. A target that is null has not been set."""
+
+    class DataClass(models.TextChoices):
+        PUBLIC = "public", "Public"
+        INTERNAL = "internal", "Internal"
+        PERSONAL = "personal", "Personal"
+        HEALTH = "health", "Health"
+
+    slug = models.SlugField(max_length=80, unique=True)
+    name = models.CharField(max_length=120)
+    description = models.TextField(blank=True)
+    data_class = models.CharField(max_length=10, choices=DataClass, default=DataClass.INTERNAL)
+    target_accuracy = models.FloatField(null=True, blank=True, help_text="Share in [0, 1]")
+    target_p95_ms = models.PositiveIntegerField(null=True, blank=True)
+    target_cost_change = models.FloatField(null=True, blank=True, help_text="Relative to the baseline; -0.25 is −25 %")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="workflow_data_class_known",
+                condition=Q(data_class__in=["public", "internal", "personal", "health"]),
+            ),
+            models.CheckConstraint(
+                name="workflow_target_accuracy_is_share",
+                condition=Q(target_accuracy=None) | Q(target_accuracy__gte=0, target_accuracy__lte=1),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,5 @@
+from panels.models.language_model import LanguageModel
+from panels.models.panel import Member, Panel, PanelVersion
+from panels.models.provider import Provider
+
+__all__ = ["LanguageModel", "Member", "Panel", "PanelVersion", "Provider"]
