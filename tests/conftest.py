@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def recorded_data() -> Path:
+    """The folder of recorded answers; its absence is the one reason for a skip that is allowed everywhere."""
+    folder = Path(os.environ.get("QUORUM_RECORDED_DATA") or REPOSITORY.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"no recorded answers at {folder}: set QUORUM_RECORDED_DATA to their folder")
+    return folder
+
+
+@pytest.fixture
+def eager_tasks(settings) -> None:
+    """Run a task where it is called, and let its exception through. Never the default: it hides what a broker does."""
+    from fusion_site.celery import app
+
+    before = app.conf.task_always_eager, app.conf.task_eager_propagates
+    app.conf.update(task_always_eager=True, task_eager_propagates=True)
+    yield
+    app.conf.update(task_always_eager=before[0], task_eager_propagates=before[1])
