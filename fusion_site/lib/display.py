@@ -311,6 +311,6 @@ def nav_link(context: template.Context, label: str, name: str, *rooms: str) -> S
     except NoReverseMatch:
         return NOTHING
     path = context["request"].path if "request" in context else ""
-    current = "page" if path == address else "true" if path.startswith(rooms or (f"{address}?",)) else ""
+    current = "page" if path == address else "true" if path.startswith(rooms) else ""
     mark = format_html(' aria-current="{}"', current) if current else NOTHING
     return format_html('<li><a href="{}"{}>{}</a></li>', address, mark, label)
