@@ -1,0 +1,167 @@
+"""What a transport cannot fake: sockets that refuse, stay silent, break or never stop."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from panels.fusion.clients.openai import OpenAIClient
+from panels.fusion.types import Failure, FailureKind, Message, ModelRequest, Reply, Sampling
+
+REQUEST = ModelRequest(model="m", messages=(Message(role="user", content="Hello"),), sampling=Sampling())
+BODY = b'{"choices":[{"index":0,"message":{"content":"Hi"},"finish_reason":"stop"}]}'
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+WHOLE = HEAD + b"content-length: %d\r\n\r\n" % len(BODY) + BODY
+EVENT = b'data: {"choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":null}]}\n\n'
+STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def serving(behaviour: Behaviour) -> AsyncIterator[str]:
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await behaviour(reader, writer)
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+
+
+async def read_request(reader: asyncio.StreamReader) -> None:
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+    await reader.readexactly(int(length.partition(b":")[2]))
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    # Closing with a linger of zero seconds sends RST in place of FIN.
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+def saying(*parts: bytes, then: Callable[[asyncio.StreamWriter], None] | None = None) -> Behaviour:
+    async def behaviour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        for part in parts:
+            writer.write(part)
+            await writer.drain()
+        if then:
+            then(writer)
+
+    return behaviour
+
+
+async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await read_request(reader)
+    await reader.read()
+
+
+async def dripping(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await read_request(reader)
+    writer.write(HEAD + b"transfer-encoding: chunked\r\n\r\n")
+    while True:
+        writer.write(chunk(b" "))
+        await writer.drain()
+        await asyncio.sleep(0.01)
+
+
+async def flooding(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await read_request(reader)
+    writer.write(HEAD + b"transfer-encoding: chunked\r\n\r\n")
+    while True:
+        writer.write(chunk(b" " * 2**16))
+        await writer.drain()
+
+
+async def ask(behaviour: Behaviour, **settings) -> Reply | Failure:
+    async with (
+        serving(behaviour) as base_url,
+        OpenAIClient(base_url=base_url, api_key=None, concurrency=1, **settings) as client,
+    ):
+        return await client.complete(REQUEST)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "kind"),
+    [
+        (saying(then=reset), FailureKind.CONNECTION),
+        (saying(b"HTTP/1.1 20"), FailureKind.CONNECTION),
+        (saying(b"SSH-2.0-OpenSSH_9.2\r\n"), FailureKind.CONNECTION),
+        (saying(WHOLE[:-5]), FailureKind.CONNECTION),
+        (saying(WHOLE[:-5], then=reset), FailureKind.CONNECTION),
+        (saying(HEAD + b"\r\n" + BODY[:-5]), FailureKind.MALFORMED),
+        (flooding, FailureKind.MALFORMED),
+    ],
+)
+async def test_a_connection_that_breaks_is_a_failure(behaviour, kind):
+    result = await ask(behaviour)
+    assert isinstance(result, Failure)
+    assert result.kind is kind
+    assert result.detail
+
+
+@pytest.mark.parametrize("then", [None, reset])
+async def test_a_stream_that_breaks_was_cut(then):
+    result = await ask(saying(STREAM_HEAD, chunk(EVENT), then=then), stream=True)
+    assert isinstance(result, Failure)
+    assert result.kind is FailureKind.STREAM_CUT
+
+
+async def test_a_port_where_nobody_listens_is_a_failure_to_connect():
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    async with OpenAIClient(base_url=f"http://127.0.0.1:{port}", api_key=None, concurrency=1) as client:
+        result = await client.complete(REQUEST)
+    assert isinstance(result, Failure)
+    assert result.kind is FailureKind.CONNECTION
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "settings", "words"),
+    [
+        (silent, {"first_byte_timeout_s": 0.1}, "no first byte of a reply for 0.1 s"),
+        (silent, {"total_timeout_s": 0.1}, "no complete reply within 0.1 s in total"),
+        (dripping, {"total_timeout_s": 0.2}, "no complete reply within 0.2 s in total"),
+    ],
+)
+async def test_a_server_that_keeps_one_waiting_times_out(behaviour, settings, words):
+    result = await ask(behaviour, **settings)
+    assert isinstance(result, Failure)
+    assert (result.kind, result.detail) == (FailureKind.TIMEOUT, words)
+
+
+async def test_connections_are_kept_and_a_failed_one_does_no_harm():
+    connections = 0
+
+    async def behaviour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        for answered in range(3):
+            await read_request(reader)
+            if connections == 1 and answered == 2:
+                return reset(writer)
+            writer.write(WHOLE)
+            await writer.drain()
+        return None
+
+    async with (
+        serving(behaviour) as base_url,
+        OpenAIClient(base_url=base_url, api_key=None, concurrency=1) as client,
+    ):
+        results = [type(await client.complete(REQUEST)) for _ in range(5)]
+    assert results == [Reply, Reply, Failure, Reply, Reply]
+    assert connections == 2
