@@ -20,7 +20,8 @@ class BadSpec(Exception):
 def _existing_file(value: Any, info: ValidationInfo) -> Path:
     if not isinstance(value, str) or not value:
         raise ValueError("must be a file's path in quotes")
-    path = Path(info.context["folder"], Path(value).expanduser())
+    folder = info.context["folder"] if info.context else Path()
+    path = Path(folder, Path(value).expanduser())
     if not path.is_file():
         raise ValueError(f"there is no file {path}")
     return path
@@ -135,13 +136,18 @@ class BenchmarkSpec(_Table):
 
 def read_spec(path: Path) -> BenchmarkSpec:
     """The spec at ``path``; its relative paths count from its own folder. Raises BadSpec."""
+    loaded = _load(path)
     try:
-        loaded = tomllib.loads(path.read_text(encoding="utf-8"))
         return BenchmarkSpec.model_validate(_tuples(loaded), context={"folder": path.resolve().parent})
-    except OSError as error:
-        raise BadSpec(f"{path}: cannot be read: {error.strerror}") from error
     except ValidationError as error:
         raise BadSpec(f"{path}: {_first_problem(error, loaded)}") from error
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadSpec(f"{path}: cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise BadSpec(f"{path}: is not valid TOML in UTF-8: {error}") from error
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from panels.fusion.answers import canonical, dice, read_ballot
-from panels.fusion.strategies import STRATEGIES, Strategy
+from panels.fusion.strategies import STRATEGIES
 from panels.fusion.types import (
     Ask,
     Ballot,
@@ -37,14 +37,18 @@ async def fuse(*, question: Question, panel: Panel, ask: Ask, similarity: Simila
     """
     strategy = STRATEGIES[panel.strategy]
     calls: list[MemberCall] = []
-    for number, stage in enumerate(panel.stages):
-        calls += await _call_stage(question, stage, number, first_seat=len(calls), ask=ask)
+    tally, called = Tally(groups=(), winner=None, consensus=0.0), 0
+    for called, stage in enumerate(panel.stages, start=1):
+        calls += await _call_stage(question, stage, called - 1, first_seat=len(calls), ask=ask)
         tally = strategy([call.ballot for call in calls], question=question, similarity=similarity)
         if stage.settles:
-            return _settle(calls, number, tally, _count_stage(calls, number, strategy, question, similarity))
+            own = strategy(
+                [call.ballot for call in calls if call.stage == called - 1], question=question, similarity=similarity
+            )
+            return _settle(calls, called, tally, own)
         if _may_stop(tally, panel):
             break
-    return Fused(calls=tuple(calls), tally=tally, stages_called=number + 1, degraded=_degraded(calls))
+    return Fused(calls=tuple(calls), tally=tally, stages_called=called, degraded=_degraded(calls))
 
 
 async def _call_stage(question: Question, stage: Stage, number: int, *, first_seat: int, ask: Ask) -> list[MemberCall]:
@@ -86,17 +90,10 @@ def _may_stop(tally: Tally, panel: Panel) -> bool:
     return panel.stop_at is not None and tally.consensus + _CONSENSUS_SLACK >= panel.stop_at
 
 
-def _count_stage(
-    calls: Sequence[MemberCall], number: int, strategy: Strategy, question: Question, similarity: Similarity
-) -> Tally:
-    own = [call.ballot for call in calls if call.stage == number]
-    return strategy(own, question=question, similarity=similarity)
-
-
-def _settle(calls: Sequence[MemberCall], number: int, tally: Tally, own: Tally) -> Fused:
+def _settle(calls: Sequence[MemberCall], called: int, tally: Tally, own: Tally) -> Fused:
     settled = own.winner is not None
     final = Tally(groups=tally.groups, winner=own.winner, consensus=tally.consensus) if settled else tally
-    return Fused(calls=tuple(calls), tally=final, stages_called=number + 1, settled=settled, degraded=_degraded(calls))
+    return Fused(calls=tuple(calls), tally=final, stages_called=called, settled=settled, degraded=_degraded(calls))
 
 
 def _degraded(calls: Sequence[MemberCall]) -> tuple[Degradation, ...]:

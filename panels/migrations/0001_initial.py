@@ -156,7 +156,7 @@ class Migration(migrations.Migration):
             model_name="languagemodel",
             name="provider",
             field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT, related_name="models", to="panels.provider"
+                on_delete=django.db.models.deletion.PROTECT, related_name="language_models", to="panels.provider"
             ),
         ),
         migrations.AddConstraint(

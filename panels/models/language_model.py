@@ -21,7 +21,7 @@ class LanguageModel(models.Model):
     Prices are nano-dollars per million tokens. Null is an unknown price, which is not a price of 0.
     """
 
-    provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="models")
+    provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="language_models")
     name = models.CharField(max_length=200, help_text="The provider's own model id, sent as it is")
     price_in_nanousd_per_mtok = models.BigIntegerField(null=True, blank=True)
     price_out_nanousd_per_mtok = models.BigIntegerField(null=True, blank=True)
