@@ -13,6 +13,7 @@ A point whose ``customdata`` is a path ("/runs/3/items/?arm=2") opens it on clic
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +45,11 @@ class Chart:
     @property
     def data_id(self) -> str:
         return f"{self.id}-data"
+
+    @property
+    def json(self) -> str:
+        """The figure for the page. A number that is not finite raises ValueError: JSON has none, a gap is None."""
+        return json.dumps(self.figure, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

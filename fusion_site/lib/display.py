@@ -232,7 +232,7 @@ def spark(
     return format_html(
         '<svg class="spark" viewBox="0 0 100 28" preserveAspectRatio="none" role="img" aria-label="{}">{}'
         '<polyline class="l" points="{}"/></svg>',
-        label,
+        label or f"from {values[0]:g} to {values[-1]:g}",
         rule,
         line,
     )

@@ -1,4 +1,4 @@
-/* Draws every [data-chart] from the JSON script it names: a plotly figure made on the server (see fusion_site/lib/chart.py).
+/* Draws every [data-chart] from the <template> of JSON it names: a plotly figure made on the server (see fusion_site/lib/chart.py).
    Here live the shared look, the colours of the scheme in force, and the places of the labels. */
 (() => {
   const NARROW = 460;
@@ -89,7 +89,7 @@
   };
 
   /* drawing */
-  const figureOf = (plot) => JSON.parse(document.getElementById(plot.dataset.chart).textContent);
+  const figureOf = (plot) => JSON.parse(document.getElementById(plot.dataset.chart).content.textContent);
   const open = (event) => {
     const data = event.points[0].customdata;
     const address = Array.isArray(data) ? data.at(-1) : data;

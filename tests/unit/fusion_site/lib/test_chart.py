@@ -1,3 +1,7 @@
+import math
+
+import pytest
+
 from fusion_site.lib.chart import BASELINE, Chart, arm_look
 
 
@@ -15,6 +19,18 @@ def test_a_sixth_arm_starts_again():
     assert arm_look(5, is_baseline=False) == arm_look(0, is_baseline=False)
 
 
+def chart_of(figure):
+    return Chart(id="pareto", title="", subtitle="", finding="", figure=figure, heads=(), rows=())
+
+
+def test_the_figure_travels_as_json_with_its_gaps():
+    assert chart_of({"data": [{"x": [1, None], "name": "−2 %"}]}).json == '{"data":[{"x":[1,null],"name":"−2 %"}]}'
+
+
+def test_a_number_that_json_does_not_know_is_refused():
+    with pytest.raises(ValueError, match="JSON"):
+        chart_of({"data": [math.nan]}).json  # noqa: B018
+
+
 def test_a_chart_names_its_data_after_itself():
-    chart = Chart(id="pareto", title="", subtitle="", finding="", figure={}, heads=(), rows=())
-    assert chart.data_id == "pareto-data"
+    assert chart_of({}).data_id == "pareto-data"

@@ -146,8 +146,9 @@ def test_a_vote_bar_without_votes_says_so():
 
 
 def test_a_spark_runs_over_the_whole_width():
-    points = soup_of("{% spark values target=2 %}", values=[1, 3, 2]).polyline["points"].split()
-    assert points == ["0.0,26.0", "50.0,2.0", "100.0,14.0"]
+    svg = soup_of("{% spark values target=2 %}", values=[1, 3, 2]).svg
+    assert svg["aria-label"] == "from 1 to 2"
+    assert svg.polyline["points"].split() == ["0.0,26.0", "50.0,2.0", "100.0,14.0"]
 
 
 def test_a_spark_needs_two_points():
