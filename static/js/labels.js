@@ -4,7 +4,7 @@
    place that covers least wins. Texts already placed weigh most, then the edge of the plot, then markers, then lines. */
 (() => {
   const SIDES = [[1, 0], [1, -1], [-1, 0], [-1, -1], [0, -1], [1, 1], [-1, 1], [0, 1]];
-  const REACH = [10, 24, 42];
+  const REACH = [10, 24, 42, 64];
   const HEIGHT = 15;
 
   const overlap = (a, b) => Math.max(0, Math.min(a.right, b.right) - Math.max(a.left, b.left))
@@ -20,10 +20,10 @@
     return { left, right: left + width, top: y - HEIGHT / 2, bottom: y + HEIGHT / 2 };
   };
   const cost = (box, room) => 40 * room.placed.reduce((sum, other) => sum + overlap(box, other), 0)
-    + 60 * outside(box, room.plot) + 6 * room.points.reduce((sum, point) => sum + overlap(box, around(point.x, point.y)), 0)
+    + 200 * outside(box, room.plot) + 6 * room.points.reduce((sum, point) => sum + overlap(box, around(point.x, point.y)), 0)
     + room.lines.reduce((sum, point) => sum + overlap(box, around(point.x, point.y, 3)), 0);
 
-  const candidates = (label) => label.anchors.flatMap((at, rank) => REACH.slice(0, label.anchors.length > 1 ? 1 : 3)
+  const candidates = (label) => label.anchors.flatMap((at, rank) => REACH.slice(0, label.anchors.length > 1 ? 1 : REACH.length)
     .flatMap((reach, far) => SIDES.map((side, order) => ({ at, far, box: boxAt(at, label.width, side, reach), bias: order + 60 * far + 4 * rank }))));
   const best = (label, room) => candidates(label).reduce((chosen, one) => {
     const price = cost(one.box, room) + one.bias;
