@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ def recorded_data() -> Path:
 
 
 @pytest.fixture
-def eager_tasks(settings) -> None:
+def eager_tasks() -> Iterator[None]:
     """Run a task where it is called, and let its exception through. Never the default: it hides what a broker does."""
     from fusion_site.celery import app
 

@@ -20,6 +20,7 @@ from typing import Any
 from kombu.transport import filesystem, virtual
 from kombu.utils.json import dumps, loads
 
+Route = filesystem.exchange_queue_t
 FOLDERS = ("messages", "taken", "control")
 
 
@@ -44,33 +45,37 @@ def write_whole(path: Path, text: str) -> None:
 
 
 class Channel(filesystem.Channel):
-    def get_table(self, exchange: str) -> list[filesystem.exchange_queue_t]:
+    def get_table(self, exchange: str) -> list[Route]:  # type: ignore[override] # the stubs contradict each other
         try:
-            rows = loads(self._exchange_file(exchange).read_text(encoding="utf-8"))
+            rows = loads(self._table_file(exchange).read_text(encoding="utf-8"))
         except FileNotFoundError:
             return []
-        return [filesystem.exchange_queue_t(*row) for row in rows]
+        return [Route(*row) for row in rows]
 
-    def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
-        row = filesystem.exchange_queue_t(routing_key or "", pattern or "", queue or "")
-        with self._locked_table():
+    def _queue_bind(self, exchange: str, routing_key: str | None, pattern: str | None, queue: str | None) -> None:
+        route = Route(routing_key or "", pattern or "", queue or "")
+        with self._locked_tables():
             table = self.get_table(exchange)
-            if row not in table:
-                write_whole(self._exchange_file(exchange), dumps([row, *table]))
+            if route not in table:
+                write_whole(self._table_file(exchange), dumps([route, *table]))
 
     def _delete(self, queue: str, exchange: str, routing_key: str, pattern: str, *args: Any, **kwargs: Any) -> None:
         virtual.Channel._delete(self, queue, exchange, routing_key, pattern, *args, **kwargs)
-        row = filesystem.exchange_queue_t(routing_key or "", pattern or "", queue or "")
-        with self._locked_table():
+        route = Route(routing_key or "", pattern or "", queue or "")
+        with self._locked_tables():
             table = self.get_table(exchange)
-            if row in table:
-                write_whole(self._exchange_file(exchange), dumps([other for other in table if other != row]))
+            if route in table:
+                write_whole(self._table_file(exchange), dumps([other for other in table if other != route]))
 
-    def _put(self, queue: str, payload: dict[str, Any], **_: Any) -> None:
+    def _put_fanout(self, exchange: str, payload: dict[str, Any], routing_key: str, **_: Any) -> None:
+        for route in self.get_table(exchange):
+            self._put(route.queue, payload)
+
+    def _put(self, queue: str, payload: dict[str, Any], **_: Any) -> None:  # type: ignore[override]
         name = f"{time.time_ns():020d}_{secrets.token_hex(6)}.{queue}.msg"
         write_whole(Path(self.data_folder_out) / name, dumps(payload))
 
-    def _get(self, queue: str) -> Any:
+    def _get(self, queue: str, timeout: float | None = None) -> Any:
         """Take the oldest message; who loses the race for one goes on to the next."""
         for path in self._waiting(queue):
             taken = Path(self.processed_folder) / path.name
@@ -97,8 +102,12 @@ class Channel(filesystem.Channel):
         names = (name for name in os.listdir(folder) if not name.startswith("."))
         return [folder / name for name in sorted(names) if name.partition(".")[2] == f"{queue}.msg"]
 
+    def _table_file(self, exchange: str) -> Path:
+        """The stock channel checks the name: it becomes part of a path."""
+        return Path(self._exchange_file(exchange))  # type: ignore[attr-defined] # not in the stubs
+
     @contextmanager
-    def _locked_table(self) -> Iterator[None]:
+    def _locked_tables(self) -> Iterator[None]:
         """Writers of routing tables, one at a time; the lock falls with its process."""
         with (self.control_folder / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
