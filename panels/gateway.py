@@ -1,0 +1,74 @@
+"""The one door to the providers: opens a client for every model a run needs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+
+from panels.fusion.types import Failure, ModelClient, ModelRequest, Reply
+from panels.models import LanguageModel, Provider
+from panels.specs import inventory_key
+
+
+class MissingKey(Exception):
+    """A provider's key is read from an environment variable, and that is not set."""
+
+    def __init__(self, *, provider: str, variable: str) -> None:
+        self.provider = provider
+        self.variable = variable
+        super().__init__(f"{provider} needs a key: set the environment variable {variable}.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _NamedModel:
+    """A model of a provider: the engine names it by inventory key, the provider by its own id."""
+
+    client: ModelClient
+    name: str
+
+    async def complete(self, request: ModelRequest) -> Reply | Failure:
+        return await self.client.complete(replace(request, model=self.name))
+
+
+def require_keys(models: Iterable[LanguageModel], *, environ: Mapping[str, str]) -> None:
+    """Raises MissingKey for the first provider whose key is not in ``environ``. Needs ``model.provider`` loaded."""
+    for model in models:
+        api_key(model.provider, environ=environ)
+
+
+def api_key(provider: Provider, *, environ: Mapping[str, str]) -> str | None:
+    """The provider's key, None if it asks for none. Raises MissingKey."""
+    if not provider.api_key_env:
+        return None
+    key = environ.get(provider.api_key_env, "")
+    if not key.strip():
+        raise MissingKey(provider=provider.name, variable=provider.api_key_env)
+    return key
+
+
+@asynccontextmanager
+async def open_clients(
+    models: Iterable[LanguageModel], *, concurrency: int, environ: Mapping[str, str]
+) -> AsyncIterator[dict[str, ModelClient]]:
+    """Clients by inventory key, one connection pool of ``concurrency`` places per provider.
+
+    Needs ``model.provider`` loaded; models of recorded providers are left out, nobody answers for them. Raises
+    MissingKey.
+    """
+    # Loading the HTTP library takes a tenth of a second, which a replay need not pay.
+    from panels.fusion.clients.openai import OpenAIClient
+
+    hosted = [model for model in models if model.provider.kind != Provider.Kind.RECORDED]
+    providers = {model.provider_id: model.provider for model in hosted}
+    keys = {pk: api_key(provider, environ=environ) for pk, provider in providers.items()}
+    async with AsyncExitStack() as stack:
+        pools = {
+            pk: await stack.enter_async_context(
+                OpenAIClient(base_url=provider.base_url, api_key=keys[pk], concurrency=concurrency)
+            )
+            for pk, provider in providers.items()
+        }
+        yield {
+            inventory_key(model.pk): _NamedModel(client=pools[model.provider_id], name=model.name) for model in hosted
+        }
