@@ -1,0 +1,212 @@
+"""Stores finished answers: rows, progress and money in one transaction, and only while the lease is live."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import BigIntegerField, Case, F, When
+from django.db.models.functions import Least
+
+from evaluation.execution.leases import LEASE_TTL, hold_lease
+from evaluation.execution.rows import answer_row, ballot_groups, call_rows, failed_kinds, paid_nanousd
+from evaluation.execution.units import FinishedUnit, LoadedBatch, Previous, Purchase
+from evaluation.models import Answer, ArmProgress, Batch, Call, Lease, Run
+
+_REPLACED_FIELDS = (
+    "outcome", "value", "winner_seat", "consensus", "correct", "score", "stages_called", "settled", "call_count",
+    "cost_nanousd", "latency_s", "degraded", "versus", "created_at",
+)  # fmt: skip
+
+
+@dataclass(slots=True, kw_only=True)
+class _Counts:
+    """What an arm's progress changes by."""
+
+    numbers: Counter[str] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Money:
+    """What was paid, nano-dollars, and what each batch no longer needs of its reservation."""
+
+    paid: int = 0
+    released: Counter[int] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What a flush added: answers that are new in the record, and nano-dollars."""
+
+    answers: int
+    paid_nanousd: int
+
+
+@transaction.atomic
+def write_answers(
+    lease: Lease,
+    *,
+    finished: Sequence[FinishedUnit],
+    empty: Sequence[LoadedBatch] = (),
+    now: datetime,
+    ttl: timedelta = LEASE_TTL,
+) -> Written:
+    """Stores the answers with their calls, and marks batches done that have no unit left, ``empty`` ones among them.
+
+    Raises LeaseLost, and then nothing of it is stored.
+    """
+    hold_lease(lease, now=now, ttl=ttl)
+    answers = _save_answers(finished, run_id=lease.run_id, now=now)
+    money = _Money()
+    _save_calls(finished, answers, money, now=now)
+    _save_progress(lease.run_id, finished, answers)
+    _settle(lease, finished, empty, money)
+    return Written(answers=sum(unit.unit.previous is None for unit in finished), paid_nanousd=money.paid)
+
+
+def _save_answers(finished: Sequence[FinishedUnit], *, run_id: int, now: datetime) -> list[Answer]:
+    answers = [answer_row(each, run_id=run_id, now=now) for each in finished]
+    new, replaced = [], []
+    for each, answer in zip(finished, answers, strict=True):
+        if each.unit.previous is None:
+            new.append(answer)
+        else:
+            answer.pk = each.unit.previous.answer_id
+            replaced.append(answer)
+    Answer.objects.bulk_create(new)
+    if replaced:
+        Answer.objects.bulk_update(replaced, _REPLACED_FIELDS)
+    return answers
+
+
+def _save_calls(finished: Sequence[FinishedUnit], answers: Sequence[Answer], money: _Money, *, now: datetime) -> None:
+    """The first call written with a bought reply holds its text and what was paid; others point at it."""
+    holders: list[tuple[Call, Purchase]] = []
+    sharers: list[tuple[Call, Purchase]] = []
+    holding: set[int] = set()
+    plain: list[Call] = []
+    for each, answer in zip(finished, answers, strict=True):
+        for row in call_rows(each, answer, now=now):
+            purchase = each.unit.seats[row.seat]
+            if not purchase.bought and purchase.call_id is None:
+                plain.append(row)
+            elif purchase.call_id is None and id(purchase) not in holding:
+                holding.add(id(purchase))
+                _hold(row, purchase, each, money)
+                holders.append((row, purchase))
+            else:
+                sharers.append((row, purchase))
+    Call.objects.bulk_create([*plain, *(row for row, _ in holders)])
+    for row, purchase in holders:
+        purchase.call_id = row.pk
+    for row, purchase in sharers:
+        row.reused_from_id = purchase.call_id
+    Call.objects.bulk_create([row for row, _ in sharers])
+    _regroup_kept_calls(finished)
+
+
+def _hold(row: Call, purchase: Purchase, finished: FinishedUnit, money: _Money) -> None:
+    row.text = getattr(purchase.result, "text", "")
+    row.spent_nanousd = paid_nanousd(purchase)
+    money.paid += row.spent_nanousd or 0
+    batch = finished.unit.batch
+    example = batch.examples[finished.unit.item.example_id]
+    released = min(example.reserved_nanousd, purchase.worst_nanousd or 0)
+    example.reserved_nanousd -= released
+    money.released[batch.pk] += released
+
+
+def _regroup_kept_calls(finished: Iterable[FinishedUnit]) -> None:
+    """An earlier reply keeps its call, but may stand in another group now."""
+    kept = [
+        call for each in finished if each.unit.previous is not None for call in _kept_calls(each, each.unit.previous)
+    ]
+    if kept:
+        Call.objects.bulk_update(kept, ["group"])
+
+
+def _kept_calls(finished: FinishedUnit, previous: Previous) -> Iterator[Call]:
+    groups = ballot_groups(finished.fused)
+    for call in finished.fused.calls:
+        if finished.unit.seats[call.seat].kept:
+            yield Call(pk=previous.attempts[call.seat].call_id, group=groups.get(call.seat))
+
+
+def _save_progress(run_id: int, finished: Sequence[FinishedUnit], answers: Sequence[Answer]) -> None:
+    counts: dict[int, _Counts] = {}
+    for each, answer in zip(finished, answers, strict=True):
+        _count(counts.setdefault(each.unit.arm.pk, _Counts()), each, answer)
+    for arm_id in sorted(counts):
+        _add_counts(run_id, arm_id, counts[arm_id])
+
+
+def _count(counts: _Counts, finished: FinishedUnit, answer: Answer) -> None:
+    counts.numbers.update(
+        done=1,
+        failed=answer.outcome == Answer.Outcome.FAILED,
+        abstained=answer.outcome != Answer.Outcome.ANSWERED,
+        scored=answer.correct is not None,
+        correct=bool(answer.correct),
+        calls=answer.call_count,
+    )
+    counts.errors.update(failed_kinds(finished.fused))
+    previous = finished.unit.previous
+    if previous is not None:
+        # What is replaced was a failed answer, so it was never a right one.
+        counts.numbers.subtract(
+            {"done": 1, "failed": 1, "abstained": 1, "scored": previous.scored, "calls": previous.call_count}
+        )
+        counts.errors.subtract([each.outcome for each in previous.attempts.values() if each.outcome != Call.OK])
+
+
+def _add_counts(run_id: int, arm_id: int, counts: _Counts) -> None:
+    progress = ArmProgress.objects.filter(run_id=run_id, arm_id=arm_id)
+    progress.update(**{name: F(name) + number for name, number in counts.numbers.items()})
+    if not any(counts.errors.values()):
+        return
+    # The update above holds the row's lock, so nobody else changes what is read here.
+    errors = Counter(progress.values_list("errors", flat=True).get())
+    errors.update(counts.errors)
+    progress.update(errors={kind: number for kind, number in sorted(errors.items()) if number > 0})
+
+
+def _settle(lease: Lease, finished: Sequence[FinishedUnit], empty: Sequence[LoadedBatch], money: _Money) -> None:
+    done = {batch.pk for batch in empty}
+    for each in finished:
+        batch = each.unit.batch
+        example = batch.examples[each.unit.item.example_id]
+        example.units_left -= 1
+        batch.units_left -= 1
+        if not example.units_left:
+            money.released[batch.pk] += example.reserved_nanousd
+            example.reserved_nanousd = 0
+        if not batch.units_left:
+            done.add(batch.pk)
+    for batch_id in sorted(done | money.released.keys()):
+        _settle_batch(lease, batch_id, released=money.released[batch_id], is_done=batch_id in done)
+    _settle_run(lease.run_id, paid=money.paid, released=money.released.total())
+
+
+def _settle_batch(lease: Lease, batch_id: int, *, released: int, is_done: bool) -> None:
+    batch = Batch.objects.filter(pk=batch_id, lease=lease)
+    batch.update(reserved_nanousd=F("reserved_nanousd") - released)
+    if is_done:
+        batch.update(state=Batch.State.DONE, lease=None)
+
+
+def _settle_run(run_id: int, *, paid: int, released: int) -> None:
+    if not paid and not released:
+        return
+    reserved = F("reserved_nanousd") - released
+    spent = F("spent_nanousd") + paid
+    # A provider that counts more tokens than the worst case allows must not stop the record; the run ends at its cap.
+    within_cap = Case(
+        When(cap_nanousd=None, then=spent),
+        default=Least(spent, F("cap_nanousd") - reserved),
+        output_field=BigIntegerField(),
+    )
+    Run.objects.filter(pk=run_id).update(spent_nanousd=within_cap, reserved_nanousd=reserved)

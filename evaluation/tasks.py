@@ -1,0 +1,78 @@
+"""Background work. A message only wakes a worker; what there is to do stands in the database."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+
+from celery import shared_task
+from celery.signals import worker_shutting_down
+from django.utils import timezone
+
+from evaluation.execution.imports import load_import, sweep_imports
+from evaluation.execution.leases import runs_to_wake, sweep_leases
+from evaluation.execution.work import close_run, runs_without_result, work_run
+from panels.fusion.types import ModelClient
+from panels.gateway import open_clients
+from panels.models import LanguageModel
+
+# A wake that nobody took by then is repeated by the sweep.
+WAKE_EXPIRES_S = 10.0
+_stopping = threading.Event()
+
+
+@worker_shutting_down.connect
+def _stop_working(**_: object) -> None:
+    """A worker that is asked to end gives its runs back, instead of keeping the process until they are finished."""
+    _stopping.set()
+
+
+@shared_task(name="evaluation.work_run")
+def work_run_task(*, run_id: int) -> None:
+    work_run(run_id=run_id, worker=_worker_name(), clients_for=_clients_for, clock=timezone.now, stop=_stopping)
+
+
+@shared_task(name="evaluation.sweep_runs")
+def sweep_runs() -> None:
+    """Ends dead leases, wakes workers for runs that want one, and makes up for results that were not computed."""
+    now = timezone.now()
+    sweep_leases(now=now)
+    for run_id in runs_to_wake(now=now):
+        wake_run(run_id=run_id)
+    for run_id in runs_without_result(now=now):
+        close_run(run_id=run_id, now=now)
+
+
+def wake_run(*, run_id: int) -> None:
+    """Tells some worker that the run has work. Nothing is lost with the message."""
+    work_run_task.apply_async(kwargs={"run_id": run_id}, expires=WAKE_EXPIRES_S)
+
+
+def _worker_name() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}"
+
+
+def _clients_for(
+    models: Sequence[LanguageModel], concurrency: int
+) -> AbstractAsyncContextManager[dict[str, ModelClient]]:
+    return open_clients(models, concurrency=concurrency, environ=os.environ)
+
+
+@shared_task(name="evaluation.load_import")
+def load_import_task(*, import_id: int) -> None:
+    load_import(import_id=import_id, clock=timezone.now)
+
+
+@shared_task(name="evaluation.sweep_imports")
+def sweep_imports_task() -> None:
+    """Ends imports whose worker died, and wakes workers for those that nobody took."""
+    for import_id in sweep_imports(timezone.now()).waiting:
+        wake_import(import_id=import_id)
+
+
+def wake_import(*, import_id: int) -> None:
+    """Tells some worker that the import waits. Nothing is lost with the message."""
+    load_import_task.apply_async(kwargs={"import_id": import_id})

@@ -1,0 +1,168 @@
+"""Rows for tests, each with as little said as the test needs. Plain functions; what is not named gets a default."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+
+from evaluation.models import (
+    Arm,
+    ArmProgress,
+    Batch,
+    Dataset,
+    DatasetVersion,
+    Example,
+    Experiment,
+    RecordedOutput,
+    Run,
+    Workflow,
+)
+from panels.fusion.types import Sampling, StrategyName
+from panels.models import LanguageModel, PanelVersion, Provider
+from panels.services.panels import create_panel
+from panels.specs import MemberSpec, PanelSpec, StageSpec
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+CHOICES = ("A", "B", "C", "D")
+_numbers = count(1)
+
+
+def make_provider(
+    *, kind: str = Provider.Kind.SIMULATED, base_url: str = "http://127.0.0.1:9/v1", **fields: Any
+) -> Provider:
+    number = next(_numbers)
+    url = "" if kind == Provider.Kind.RECORDED else base_url
+    defaults = {"slug": f"provider-{number}", "name": f"Provider {number}", "created_at": NOW}
+    return Provider.objects.create(kind=kind, base_url=url, **(defaults | fields))
+
+
+def make_model(
+    *,
+    provider: Provider | None = None,
+    price: tuple[int, int] | None = (1_000_000_000, 2_000_000_000),
+    **fields: Any,
+) -> LanguageModel:
+    """``price`` is nano-dollars per million tokens in and out; None is unknown."""
+    price_in, price_out = price or (None, None)
+    defaults = {"name": f"model-{next(_numbers)}", "created_at": NOW}
+    return LanguageModel.objects.create(
+        provider=provider or make_provider(),
+        price_in_nanousd_per_mtok=price_in,
+        price_out_nanousd_per_mtok=price_out,
+        **(defaults | fields),
+    )
+
+
+def make_panel_version(
+    stages: Sequence[Sequence[LanguageModel]],
+    *,
+    strategy: StrategyName = StrategyName.MAJORITY,
+    stop_at: float | None = None,
+    settles: bool = False,
+    max_tokens: int = 10,
+) -> PanelVersion:
+    """The first version of a new panel; ``settles`` is said of the last stage."""
+    last = len(stages) - 1
+    sampling = Sampling(max_tokens=max_tokens)
+    spec = PanelSpec(
+        strategy=strategy,
+        stop_at=stop_at,
+        stages=tuple(
+            StageSpec(
+                members=tuple(MemberSpec(model_id=model.pk, sampling=sampling) for model in models),
+                settles=settles and number == last,
+            )
+            for number, models in enumerate(stages)
+        ),
+    )
+    return create_panel(name=f"Panel {next(_numbers)}", description="", spec=spec, by=None, now=NOW)
+
+
+def make_workflow(**fields: Any) -> Workflow:
+    number = next(_numbers)
+    return Workflow.objects.create(
+        **({"slug": f"workflow-{number}", "name": f"Workflow {number}", "created_at": NOW} | fields)
+    )
+
+
+def make_dataset_version(*, examples: int = 4, **fields: Any) -> DatasetVersion:
+    """A published version whose examples ask for a letter; the reference of all is A."""
+    number = next(_numbers)
+    dataset = Dataset.objects.create(slug=f"dataset-{number}", name=f"Dataset {number}", created_at=NOW)
+    defaults = {
+        "number": 1,
+        "answer_kind": "choice",
+        "scorer": "exact",
+        "content_hash": "0" * 64,
+        "example_count": examples,
+        "created_at": NOW,
+        "published_at": NOW,
+    }
+    version = DatasetVersion.objects.create(dataset=dataset, **(defaults | fields))
+    Example.objects.bulk_create(make_example(version, position) for position in range(examples))
+    return version
+
+
+def make_example(version: DatasetVersion, position: int, *, prompt: str | None = None, **fields: Any) -> Example:
+    """Not saved."""
+    text = prompt or f"Question {position} of dataset {version.dataset_id}?"
+    defaults = {"item_id": f"item-{position}", "title": text[:160], "reference": "A", "choices": list(CHOICES)}
+    return Example(
+        version=version,
+        position=position,
+        prompt=json.dumps([{"role": "user", "content": text}]),
+        **(defaults | fields),
+    )
+
+
+def make_outputs(version: DatasetVersion, outputs: Mapping[LanguageModel, Sequence[str | None]], **fields: Any) -> None:
+    """Recorded outputs by model, one for each example in its order; None leaves the example without one."""
+    examples = list(version.examples.order_by("position"))
+    RecordedOutput.objects.bulk_create(
+        RecordedOutput(example=example, model=model, text=text, **fields)
+        for model, texts in outputs.items()
+        for example, text in zip(examples, texts, strict=True)
+        if text is not None
+    )
+
+
+def make_experiment(
+    panels: Sequence[PanelVersion],
+    *,
+    version: DatasetVersion | None = None,
+    replies: str = Experiment.Replies.LIVE,
+    **fields: Any,
+) -> Experiment:
+    """One arm per panel version, the first of them the baseline."""
+    defaults = {"title": f"Experiment {next(_numbers)}", "created_at": NOW}
+    experiment = Experiment.objects.create(
+        dataset_version=version or make_dataset_version(), replies=replies, **(defaults | fields)
+    )
+    Arm.objects.bulk_create(
+        Arm(experiment=experiment, position=place, name=f"arm {place}", panel_version=panel, is_baseline=place == 0)
+        for place, panel in enumerate(panels)
+    )
+    return experiment
+
+
+def make_run(experiment: Experiment, *, batch: int = 25, **fields: Any) -> Run:
+    """A queued run with its batches of ``batch`` examples, as ``start_run`` leaves it, without waking anybody."""
+    version = experiment.dataset_version
+    arms = list(experiment.arms.order_by("position"))
+    defaults = {
+        "number": experiment.runs.count() + 1,
+        "concurrency": 4,
+        "answers_wanted": version.example_count * len(arms),
+        "created_at": NOW,
+    }
+    run = Run.objects.create(experiment=experiment, **(defaults | fields))
+    ArmProgress.objects.bulk_create(ArmProgress(run=run, arm=arm) for arm in arms)
+    last = version.example_count - 1
+    Batch.objects.bulk_create(
+        Batch(run=run, number=number, first_position=start, last_position=min(start + batch - 1, last))
+        for number, start in enumerate(range(0, version.example_count, batch), start=1)
+    )
+    return run
