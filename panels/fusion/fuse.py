@@ -21,6 +21,7 @@ from panels.fusion.types import (
     Reply,
     Similarity,
     Stage,
+    StrategyName,
     Tally,
 )
 from panels.fusion.weights import member_weight
@@ -49,6 +50,13 @@ async def fuse(*, question: Question, panel: Panel, ask: Ask, similarity: Simila
         if _may_stop(tally, panel):
             break
     return Fused(calls=tuple(calls), tally=tally, stages_called=called, degraded=_degraded(calls))
+
+
+def fuse_alone(*, question: Question, member: Member, result: Reply | Failure, similarity: Similarity = dice) -> Fused:
+    """The answer of a panel of one whose only member already brought ``result``."""
+    call = _member_call(question, member, 0, 0, result)
+    tally = STRATEGIES[StrategyName.MAJORITY]([call.ballot], question=question, similarity=similarity)
+    return Fused(calls=(call,), tally=tally, stages_called=1, degraded=_degraded([call]))
 
 
 async def _call_stage(question: Question, stage: Stage, number: int, *, first_seat: int, ask: Ask) -> list[MemberCall]:

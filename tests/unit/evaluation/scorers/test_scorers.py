@@ -72,7 +72,9 @@ async def test_key_facts_are_stated_word_by_word_in_one_sentence() -> None:
     facts = ("ferry cancelled", "14 March", "Dana Okafor")
     text = "The ferry was cancelled. It was the 14 of March! Dana left. Okafor stayed."
     score = await _score("key_facts", AnswerKind.TEXT, reply(text), references=facts)
-    assert score == Score(correct=False, share=pytest.approx(2 / 3))
+    assert score is not None
+    assert not score.correct
+    assert score.share == pytest.approx(2 / 3)
     whole = await _score("key_facts", AnswerKind.TEXT, reply(text + " Dana Okafor spoke."), references=facts)
     assert whole == Score(correct=True, share=1.0)
 

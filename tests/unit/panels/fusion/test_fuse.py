@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from panels.fusion.fuse import fuse
+from panels.fusion.fuse import fuse, fuse_alone
 from panels.fusion.types import AnswerKind, Degradation, Fused, Member, Panel, Stage, StrategyName
 from tests.unit.panels.fusion.fused import DEAD, ScriptedAsk, panel, question, reply
 
@@ -100,3 +100,9 @@ async def test_skill_sets_the_weight_from_the_number_of_choices() -> None:
     assert fused.winner is not None
     assert fused.winner.value == "A"  # ln 27 = 3.30 against 2 ln 2 = 1.39
     assert fused.calls[0].ballot.weight == pytest.approx(3.2958369)
+
+
+async def test_an_answer_fused_alone_is_that_of_a_panel_of_one() -> None:
+    for result in (reply("The answer is (C)."), reply("no idea"), DEAD):
+        alone = fuse_alone(question=question(), member=Member(model="a"), result=result)
+        assert alone == await _fuse(panel(("a",)), ScriptedAsk({"a": result}))
