@@ -10,7 +10,7 @@ from kombu.transport import TRANSPORT_ALIASES
 from fusion_site.lib.env import EMBEDDED_BROKER
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "fusion_site.settings")
-TRANSPORT_ALIASES[EMBEDDED_BROKER.removesuffix("://")] = "fusion_site.lib.broker:Transport"
+TRANSPORT_ALIASES[EMBEDDED_BROKER.partition("://")[0]] = "fusion_site.lib.broker:Transport"
 
 app = Celery("quorum")
 app.config_from_object("django.conf:settings", namespace="CELERY")

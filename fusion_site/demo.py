@@ -17,6 +17,7 @@ from fusion_site.processes import ChildDied, Family, NotReady, Stopped, open_fam
 
 HOST = "127.0.0.1"
 READY_S = 60.0
+QUIET_AS_ROOT = "ignore:You're running the worker with superuser"  # in a container everyone is
 ANSWER_KEYS = BASE_DIR / "evaluation" / "sample"
 
 
@@ -67,7 +68,7 @@ def prepare(family: Family, env: Env) -> str:
 
 
 def start_service(family: Family, env: Env) -> None:
-    celery = [sys.executable, "-m", "celery", "--quiet", "--app=fusion_site"]
+    celery = [sys.executable, "-W", QUIET_AS_ROOT, "-m", "celery", "--quiet", "--app=fusion_site"]
     family.start("the worker", [*celery, "worker", "--loglevel=WARNING", "--without-mingle", "--without-gossip"])
     family.start("the beat", [*celery, "beat", "--loglevel=WARNING", "--pidfile="])
     family.start("the web server", web_command(env))

@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 BASE_DIR = Path(__file__).resolve().parents[2]
-EMBEDDED_BROKER = "quorum-files://"
+EMBEDDED_BROKER = "quorum-files://localhost"
 BROKER_SCHEMES = ("amqp", "amqps", "memory", "pyamqp", "quorum-files", "redis", "rediss", "sentinel")
 
 Names = Annotated[tuple[str, ...], NoDecode]
