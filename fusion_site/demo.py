@@ -68,11 +68,15 @@ def prepare(family: Family, env: Env) -> str:
 
 
 def start_service(family: Family, env: Env) -> None:
-    celery = [sys.executable, "-W", QUIET_AS_ROOT, "-m", "celery", "--quiet", "--app=fusion_site"]
-    family.start("the worker", [*celery, "worker", "--loglevel=WARNING", "--without-mingle", "--without-gossip"])
-    family.start("the beat", [*celery, "beat", "--loglevel=WARNING", "--pidfile="])
+    family.start("the worker", celery_command("worker", "--without-mingle", "--without-gossip"))
+    family.start("the beat", celery_command("beat", "--pidfile="))
     family.start("the web server", web_command(env))
     wait_for(family, f"{address_of(env)}login/", what="the login page")
+
+
+def celery_command(*arguments: str) -> list[str]:
+    celery = [sys.executable, "-W", QUIET_AS_ROOT, "-m", "celery", "--quiet", "--app=fusion_site"]
+    return [*celery, *arguments, "--loglevel=WARNING"]
 
 
 def web_command(env: Env) -> list[str]:
