@@ -127,7 +127,8 @@ def _unreadable(item: KeyItem, answer: str) -> str:
 
 
 def _as_sentence(answer: str) -> str:
-    return answer if answer.endswith((".", "!", "?")) else f"It is {answer}."
+    # Around a single word the sentence would outweigh the answer, and token overlap would count it wrong.
+    return answer if " " not in answer or answer.endswith((".", "!", "?")) else f"It is {answer}."
 
 
 def _pick(options: Sequence[str], uniform: float) -> str:

@@ -21,13 +21,15 @@ from panels.fusion.clients.completions import (
     without_lone_surrogates,
 )
 from panels.fusion.clients.failures import describe_body, failure_of_status, parse_retry_after
-from panels.fusion.clients.pool import ClientPool, Transport, open_transport
 from panels.fusion.clients.sse import EventDecoder
+from panels.fusion.clients.transport import LeanTransport
 from panels.fusion.types import Failure, FailureKind, ModelRequest, Reply
 
 MAX_BODY_BYTES = 8 * 2**20
 MAX_ERROR_BYTES = 64 * 2**10
 MAX_DETAIL_CHARS = 300
+# Shorter values are no keys, and words like them stand in any message.
+_SHORTEST_SECRET = 8
 # After its last event a stream ends at once or is not worth its connection.
 _STREAM_TAIL_S = 0.25
 
@@ -64,9 +66,8 @@ class _Limits:
     first_byte: float
     total: float
 
-    def for_httpx(self) -> dict[str, float]:
-        # "pool" is never reached: the pool hands out only what is free.
-        return {"connect": self.connect, "read": self.first_byte, "write": self.first_byte, "pool": self.connect}
+    def for_transport(self) -> dict[str, float]:
+        return {"connect": self.connect, "read": self.first_byte}
 
 
 class OpenAIClient:
@@ -87,17 +88,22 @@ class OpenAIClient:
         total_timeout_s: float = 60,
         stream: bool = False,
         headers: Iterable[tuple[str, str]] = (),
-        transport: Transport = open_transport,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
+        if concurrency < 1:
+            raise BadConnectionSettings(f"At least one request must be allowed at a time, not {concurrency}.")
         self._url = _read_address(base_url)
         headers = tuple(headers)
         key = (api_key or "").strip()
-        self._secrets = tuple(secret for secret in (key, *(value for _, value in headers)) if secret)
+        values = (key, *(value for _, value in headers))
+        self._secrets = tuple(value for value in values if len(value) >= _SHORTEST_SECRET)
         self._headers = _build_headers(key, headers, stream=stream)
         self._limits = _Limits(connect=connect_timeout_s, first_byte=first_byte_timeout_s, total=total_timeout_s)
-        self._extensions = {"timeout": self._limits.for_httpx()}
+        self._extensions = {"timeout": self._limits.for_transport()}
         self._stream = stream
-        self._pool = ClientPool(size=concurrency, transport=transport)
+        # Calls queue here and nowhere below: a transport's own queue costs more the longer it is.
+        self._places = asyncio.Semaphore(concurrency)
+        self._transport = transport or LeanTransport()
 
     async def __aenter__(self) -> Self:
         return self
@@ -106,15 +112,15 @@ class OpenAIClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        await self._pool.aclose()
+        await self._transport.aclose()
 
     async def complete(self, request: ModelRequest) -> Reply | Failure:
         body = request_body(request, stream=self._stream)
-        async with self._pool.place() as client:
-            result = await self._attempt(client, body)
+        async with self._places:
+            result = await self._attempt(body)
         return result if isinstance(result, Reply) else self._publishable(result)
 
-    async def _attempt(self, client: httpx.AsyncClient, body: bytes) -> Reply | Failure:
+    async def _attempt(self, body: bytes) -> Reply | Failure:
         started = perf_counter()
         response = None
         try:
@@ -122,7 +128,7 @@ class OpenAIClient:
                 request = httpx.Request(
                     "POST", self._url, headers=self._headers, content=body, extensions=self._extensions
                 )
-                response = await client.send(request, stream=True)
+                response = await self._transport.handle_async_request(request)
                 return await self._read(response, started)
         except (TimeoutError, httpx.HTTPError, BodyTooLarge) as error:
             failure = _failure_of_exchange(error, self._limits, answered=response is not None)

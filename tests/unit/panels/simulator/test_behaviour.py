@@ -110,7 +110,8 @@ def test_a_short_answer_is_bare_or_a_sentence():
     assert act(model(skill=1.0), item).text == "3.4 kg"
     assert act(model(skill=1.0, verbosity=1.0), item).text == "It is 3.4 kg."
     assert act(model(skill=0.0), item).text == "2.9 kg"
-    assert act(model(skill=1.0, verbosity=1.0), replace(item, reference="Yes.")).text == "Yes."
+    assert act(model(skill=1.0, verbosity=1.0), replace(item, reference="Yes, all.")).text == "Yes, all."
+    assert act(model(skill=1.0, verbosity=1.0), replace(item, reference="Blue")).text == "Blue"
     assert act(model(skill=0.0), replace(item, wrong=())).text == "I do not know."
 
 

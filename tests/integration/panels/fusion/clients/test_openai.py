@@ -165,3 +165,29 @@ async def test_connections_are_kept_and_a_failed_one_does_no_harm():
         results = [type(await client.complete(REQUEST)) for _ in range(5)]
     assert results == [Reply, Reply, Failure, Reply, Reply]
     assert connections == 2
+
+
+async def test_a_connection_that_is_never_made_times_out(monkeypatch):
+    async def never(*arguments, **settings):
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", never)
+    async with OpenAIClient(
+        base_url="http://127.0.0.1:9/v1", api_key=None, concurrency=1, connect_timeout_s=0.05
+    ) as client:
+        result = await client.complete(REQUEST)
+    assert isinstance(result, Failure)
+    assert (result.kind, result.detail) == (FailureKind.TIMEOUT, "no connection within 0.05 s")
+
+
+async def test_a_server_without_tls_is_a_failure_to_connect():
+    async def behaviour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        writer.write(WHOLE)
+
+    async with serving(behaviour) as base_url:
+        secure = base_url.replace("http://", "https://")
+        async with OpenAIClient(base_url=secure, api_key=None, concurrency=1) as client:
+            result = await client.complete(REQUEST)
+    assert isinstance(result, Failure)
+    assert result.kind is FailureKind.CONNECTION

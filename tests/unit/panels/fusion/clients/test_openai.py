@@ -57,7 +57,7 @@ class Chunks(httpx.AsyncByteStream):
 
 def client(handler: Handler, **settings) -> OpenAIClient:
     settings = {"base_url": "https://provider.test/v1", "api_key": KEY, "concurrency": 2, **settings}
-    return OpenAIClient(**settings, transport=lambda: httpx.MockTransport(handler))
+    return OpenAIClient(**settings, transport=httpx.MockTransport(handler))
 
 
 async def ask(response: httpx.Response | Exception, **settings) -> Reply | Failure:
@@ -146,6 +146,11 @@ async def test_without_a_key_no_authorization_is_sent():
 def test_an_address_that_cannot_be_called_is_refused(base_url):
     with pytest.raises(BadConnectionSettings, match="address"):
         OpenAIClient(base_url=base_url, api_key=None, concurrency=1)
+
+
+def test_a_client_that_could_never_ask_is_refused():
+    with pytest.raises(BadConnectionSettings, match="At least one"):
+        OpenAIClient(base_url="https://provider.test", api_key=None, concurrency=0)
 
 
 @pytest.mark.parametrize("key", ["sk-ключ", "sk-\nX-Evil: 1"])
