@@ -197,15 +197,13 @@ class LatencyCurve:
 class ResultData:
     """All that is known of a run. `items` is the size of the dataset version, which a cancelled run may not reach.
 
-    `frontier` lists the arms (ids, by rising cost) that no other arm beats in both cost and accuracy. `correlation`
-    is over the distinct voters of all arms; None for fewer than two scored ones.
+    `correlation` is over the distinct voters of all arms; None for fewer than two scored ones.
     """
 
     items: int
     arms: tuple[ArmScore, ...]
     comparisons: tuple[Comparison, ...]
     uplifts: tuple[Uplift, ...]
-    frontier: tuple[int, ...]
     bands: tuple[ConsensusBands, ...]
     latency: tuple[LatencyCurve, ...]
     correlation: CorrelationMatrix | None

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Case, OuterRef, Q, Subquery, Value, When
+from django.db.models import Case, OuterRef, Subquery, Value, When
 
 from evaluation.execution.comparisons import compare_arms, uplifts_over_best_member
-from evaluation.execution.scorecards import arm_bands, arm_latency, arms_on_frontier, correlate_voters, score_arm
+from evaluation.execution.scorecards import arm_bands, arm_latency, correlate_voters, score_arm
 from evaluation.execution.tallies import RunTally, tally_run
 from evaluation.models import Answer, Run, RunResult
 from evaluation.results import RESULT_FORMAT, ResultData, to_json
@@ -29,15 +29,6 @@ def compute_result(*, run_id: int, now: datetime) -> RunResult:
     return result
 
 
-def compute_missing_results(*, now: datetime) -> int:
-    """Computes the results that finished runs lack or hold in an older format; answers how many."""
-    current = Q(result__format=RESULT_FORMAT)
-    lacking = list(Run.objects.filter(state=Run.State.FINISHED).exclude(current).values_list("pk", flat=True))
-    for run_id in lacking:
-        compute_result(run_id=run_id, now=now)
-    return len(lacking)
-
-
 def result_of(tally: RunTally) -> ResultData:
     """Everything that pages, charts and the command line show, from the run's columns."""
     arms = tuple(score_arm(arm) for arm in tally.arms)
@@ -47,7 +38,6 @@ def result_of(tally: RunTally) -> ResultData:
         arms=arms,
         comparisons=compare_arms(tally),
         uplifts=uplifts_over_best_member(tally),
-        frontier=arms_on_frontier(arms),
         bands=tuple(arm_bands(arm) for arm in tally.arms),
         latency=tuple(curve for curve in curves if curve is not None),
         correlation=correlate_voters(tally),

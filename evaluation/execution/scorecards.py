@@ -10,7 +10,6 @@ from evaluation.results import ArmScore, ConsensusBands, LatencyCurve, MemberSco
 from evaluation.stats.bands import consensus_bands
 from evaluation.stats.correlation import CorrelationMatrix, effective_voters, error_correlation
 from evaluation.stats.interval import Interval
-from evaluation.stats.pareto import frontier
 from evaluation.stats.percentiles import ecdf, percentile, percentile_interval
 from evaluation.stats.proportions import rate_interval, wilson
 from panels.models import Provider
@@ -98,16 +97,6 @@ def arm_latency(tally: ArmTally) -> LatencyCurve | None:
 
 def correlate_voters(tally: RunTally) -> CorrelationMatrix | None:
     return _correlation(list(tally.voters.values()))
-
-
-def arms_on_frontier(arms: Sequence[ArmScore]) -> tuple[int, ...]:
-    """Ids of the arms that no other arm beats in both cost per request and accuracy, by rising cost."""
-    placed = [
-        (arm.arm_id, arm.cost_per_request_nanousd, arm.accuracy)
-        for arm in arms
-        if arm.cost_per_request_nanousd is not None and arm.accuracy is not None
-    ]
-    return tuple(placed[index][0] for index in frontier([(cost, accuracy) for _, cost, accuracy in placed]))
 
 
 def _effective_voters(tally: ArmTally) -> float | None:

@@ -172,7 +172,6 @@ def make_result(**changes: Any) -> ResultData:
         "arms": (make_baseline(), make_arm()),
         "comparisons": (make_comparison(),),
         "uplifts": (make_uplift(),),
-        "frontier": (2,),
         "bands": (make_bands(),),
         "latency": (curve,),
         "correlation": CorrelationMatrix(

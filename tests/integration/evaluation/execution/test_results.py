@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from evaluation.execution.results import compute_missing_results, compute_result, result_of
+from evaluation.execution.results import compute_result, result_of
 from evaluation.execution.tallies import tally_run
 from evaluation.models import Answer, Call, Run, RunResult
-from evaluation.results import RESULT_FORMAT, ResultData, from_json, to_json
+from evaluation.results import ResultData, from_json, to_json
 from panels.fusion.pricing import Price, nanousd_from_dollars
 from panels.fusion.types import AnswerKind, Recorded, Reply, Usage
 from tests.integration.evaluation.execution.fused_runs import (
@@ -128,7 +128,6 @@ def test_comparison_with_the_baseline_by_hand() -> None:
     assert three.cost.estimate == 45_000 / 8 - 10_000
     assert three.cost.relative == pytest.approx(45_000 / 80_000 - 1)
     assert three.p95 is None  # eight pairs say nothing about a tail
-    assert data.frontier == (data.arms[1].arm_id,)
 
 
 def test_answers_are_marked_won_or_lost_against_the_baseline() -> None:
@@ -176,7 +175,7 @@ def test_unscored_examples_are_not_wrong() -> None:
     ] * 3
     comparison = data.comparisons[0]
     assert (comparison.pairs, comparison.difference, comparison.p_value, comparison.p_holm) == (0, None, None, None)
-    assert (data.uplifts, data.correlation, data.frontier) == ((), None, ())
+    assert (data.uplifts, data.correlation) == ((), None)
     assert comparison.cost is not None
     assert set(Answer.objects.filter(run=run).values_list("versus", flat=True)) == {""}
 
@@ -210,15 +209,6 @@ def test_queries_do_not_grow_with_the_examples(django_assert_max_num_queries: An
     run = Run.objects.select_related("experiment__dataset_version").get(pk=small_run().pk)
     with django_assert_max_num_queries(7):
         tally_run(run)
-
-
-def test_missing_and_outdated_results_are_computed() -> None:
-    run = small_run()
-    assert compute_missing_results(now=NOW) == 1
-    assert compute_missing_results(now=NOW) == 0
-    RunResult.objects.update(format=RESULT_FORMAT - 1)
-    assert compute_missing_results(now=NOW) == 1
-    assert RunResult.objects.get(run=run).format == RESULT_FORMAT
 
 
 def test_only_the_last_attempt_of_a_seat_speaks() -> None:
