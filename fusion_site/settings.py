@@ -6,11 +6,16 @@ import sys
 from datetime import timedelta
 from typing import Any
 
+import django_stubs_ext
+
 from fusion_site.lib.broker import broker_options
 from fusion_site.lib.csp import POLICY
 from fusion_site.lib.database import database_settings
 from fusion_site.lib.env import BASE_DIR, InvalidEnvironment, keep_secret, load_env
 from fusion_site.lib.logs import configure_structlog, logging_settings
+
+# Django's forms and admin classes take type parameters in its stubs only; this lets them take any at run time.
+django_stubs_ext.monkeypatch()
 
 try:
     ENV = load_env()
