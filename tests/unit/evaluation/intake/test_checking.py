@@ -3,12 +3,10 @@ from __future__ import annotations
 import gzip
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from evaluation.intake.checking import ReadingChoices
-from evaluation.intake.files import SourceFile
 from evaluation.intake.limits import DEFAULT_LIMITS
 from panels.fusion.types import AnswerKind
 from tests.unit.evaluation.intake.intake_files import ITEM, OUTPUT, check, lines_of, source
@@ -478,26 +476,3 @@ def test_a_few_long_references_among_short_ones_are_still_short(tmp_path):
     checked, _ = check(source(tmp_path, "items.jsonl", lines_of(*rows)))
 
     assert checked.kind is AnswerKind.SHORT
-
-
-SETS = {
-    "evouna_qa": (2_937, 14_685, 5),
-    "frank_summ": (263, 1_183, 9),
-    "mmlu_pro": (1_832, 29_312, 16),
-    "pandalm_pairs": (539, 1_078, 5),
-    "ragchecker_pairs": (165, 330, 8),
-    "rusentne": (1_740, 36_540, 21),
-    "vectara_summ": (99, 1_980, 20),
-    "zeroeval": (910, 20_020, 22),
-}
-
-
-@pytest.mark.parametrize("name", SETS)
-def test_recorded_sets_are_read_without_a_problem(recorded_data: Path, name):
-    def file(part):
-        return SourceFile(path=recorded_data / name / part, name=part)
-
-    checked, problems = check(file("items.jsonl.gz"), file("outputs.jsonl.gz"), file("models.json"))
-
-    assert not problems
-    assert (checked.items, checked.outputs, len(checked.models)) == SETS[name]
