@@ -51,6 +51,7 @@ def configure_structlog() -> None:
 
 
 def _renderers(style: str) -> list[Processor]:
+    """Tracebacks are plain: the fancier ones print local variables, which may hold a prompt or a key."""
     if style == "json":
-        return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
-    return [structlog.dev.ConsoleRenderer(colors=False)]
+        return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    return [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)]

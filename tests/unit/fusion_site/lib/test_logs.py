@@ -37,3 +37,19 @@ def test_the_console_style_is_one_plain_line(capsys):
     logging.getLogger("somewhere").warning("plain event")
 
     assert "plain event" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("restore_logging")
+@pytest.mark.parametrize("style", ["console", "json"])
+def test_a_traceback_names_the_error_and_no_local_variable(capsys, style):
+    logging.config.dictConfig(logging_settings(style=style, level="INFO"))
+
+    try:
+        key = "sk-very-" + "secret"
+        raise RuntimeError(f"failed with a key of {len(key)} characters")
+    except RuntimeError:
+        logging.getLogger("somewhere").exception("it failed")
+
+    printed = capsys.readouterr().err
+    assert "RuntimeError: failed with a key of 14 characters" in printed
+    assert "sk-very-secret" not in printed
