@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from django.db.models import QuerySet
+
 from evaluation.execution.plan import PlannedArm, RunPlan
 from evaluation.execution.replies import find_own_replies, find_replies, load_outputs, reply_of_call
 from evaluation.execution.units import Attempt, Item, LoadedBatch, OpenExample, Previous, Purchase, Unit
@@ -56,7 +58,7 @@ def _item(plan: RunPlan, example: Example) -> Item:
 
 
 def _wanted(plan: RunPlan, positions: tuple[int, int]) -> list[_Wanted]:
-    answers = Answer.objects.filter(run_id=plan.run_id, position__range=positions)
+    answers = _answers(plan, positions)
     written = set(answers.values_list("example_id", "arm_id"))
     return [
         _Wanted(item=item, arm=arm)
@@ -66,12 +68,16 @@ def _wanted(plan: RunPlan, positions: tuple[int, int]) -> list[_Wanted]:
     ]
 
 
-def _wanted_again(plan: RunPlan, positions: tuple[int, int]) -> list[_Wanted]:
-    answers = list(
-        Answer.objects.filter(run_id=plan.run_id, position__range=positions, outcome=Answer.Outcome.FAILED).order_by(
-            "position", "arm_id"
-        )
+def _answers(plan: RunPlan, positions: tuple[int, int]) -> QuerySet[Answer]:
+    # The arms are named because the index begins with them.
+    return Answer.objects.filter(
+        run_id=plan.run_id, arm_id__in=[arm.pk for arm in plan.arms], position__range=positions
     )
+
+
+def _wanted_again(plan: RunPlan, positions: tuple[int, int]) -> list[_Wanted]:
+    failed = _answers(plan, positions).filter(outcome=Answer.Outcome.FAILED)
+    answers = list(failed.order_by("position", "arm_id"))
     # The range may span many examples that did not fail.
     items = _load_items(plan, pk__in={answer.example_id for answer in answers})
     by_example = {item.example_id: item for item in items}
@@ -136,10 +142,12 @@ def _fill_live(plan: RunPlan, batch: Batch, wanted: Sequence[_Wanted]) -> Loaded
         made = _live_purchase(plan, unit, seat, member)
         # Without reuse only the arms of one example share; with it, examples of the same prompt do too.
         name = (made.key,) if plan.reuse else (made.key, unit.item.example_id)
-        return shared.setdefault(name, made)
+        taken = shared.setdefault(name, made)
+        taken.shared = taken.shared or taken is not made
+        return taken
 
     _furnish(loaded, wanted, purchase)
-    _take_held_replies(plan, loaded)
+    _take_held_replies(plan, loaded, (batch.first_position, batch.last_position))
     _reserve(loaded)
     return loaded
 
@@ -196,14 +204,14 @@ def _kept_purchase(plan: RunPlan, unit: _Wanted, seat: int, member: Member, call
     )
 
 
-def _take_held_replies(plan: RunPlan, loaded: LoadedBatch) -> None:
+def _take_held_replies(plan: RunPlan, loaded: LoadedBatch, positions: tuple[int, int]) -> None:
     """What this run has recorded is always taken: a worker may have died between two arms of an example."""
     seats = [(unit.item.example_id, seat) for unit in loaded.units for seat in unit.seats if seat.result is None]
     if plan.reuse:
         found = find_replies({seat.key for _, seat in seats})
         held = {(example_id, seat.key): found.get(seat.key) for example_id, seat in seats}
     else:
-        held = dict(find_own_replies(run_id=plan.run_id, example_ids=loaded.examples))
+        held = dict(find_own_replies(answers=_answers(plan, positions)))
     for example_id, seat in seats:
         reply = held.get((example_id, seat.key))
         if reply is not None:

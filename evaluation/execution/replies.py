@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
-from evaluation.models import Call, RecordedOutput
+from evaluation.models import Answer, Call, RecordedOutput
 from panels.fusion.types import Recorded, Reply, Usage
 from panels.specs import inventory_key
 
@@ -32,9 +32,9 @@ def find_replies(keys: Iterable[str]) -> dict[str, HeldReply]:
     return found
 
 
-def find_own_replies(*, run_id: int, example_ids: Iterable[int]) -> dict[tuple[int, str], HeldReply]:
-    """Replies that this run has bought for the examples, by example and reply key."""
-    calls = _bought_calls().filter(answer__run_id=run_id, answer__example_id__in=list(example_ids))
+def find_own_replies(*, answers: QuerySet[Answer]) -> dict[tuple[int, str], HeldReply]:
+    """Replies that were bought for these answers, by example and reply key."""
+    calls = _bought_calls().filter(answer__in=list(answers.values_list("pk", flat=True)))
     found: dict[tuple[int, str], HeldReply] = {}
     for call in calls.select_related("answer"):
         address = (call.answer.example_id, call.reply_key)
@@ -87,5 +87,5 @@ def load_outputs(
 
 
 def _bought_calls() -> QuerySet[Call]:
-    bought = Call.objects.filter(outcome=Call.OK, reused_from=None, recorded_output=None)
-    return bought.exclude(reply_key="").order_by("pk")
+    # Only the call that bought a reply carries its key. The exclusion is the condition of the index on it.
+    return Call.objects.exclude(reply_key="").filter(outcome=Call.OK).order_by("pk")

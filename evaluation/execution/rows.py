@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from evaluation.execution.units import FinishedUnit, Purchase
 from evaluation.models import Answer, Call
@@ -44,40 +45,45 @@ def list_cost_nanousd(purchase: Purchase) -> int | None:
     return listed
 
 
-def answer_row(finished: FinishedUnit, *, run_id: int, now: datetime) -> Answer:
-    """The answer, without its primary key."""
-    unit, fused = finished.unit, finished.fused
+def answer_row(finished: FinishedUnit, *, run_id: int, now: datetime) -> dict[str, Any]:
+    """The answer's columns by attribute name, without the primary key."""
+    unit, fused, score = finished.unit, finished.fused, finished.score
     costs = [list_cost_nanousd(unit.seats[call.seat]) for call in fused.calls]
-    answer = Answer(
-        run_id=run_id,
-        arm_id=unit.arm.pk,
-        example_id=unit.item.example_id,
-        position=unit.item.position,
-        outcome=_outcome(fused),
-        consensus=min(1.0, max(0.0, fused.consensus)),
-        correct=None if finished.score is None else finished.score.correct,
-        score=None if finished.score is None else finished.score.share,
-        stages_called=fused.stages_called,
-        settled=fused.settled,
-        call_count=len(fused.calls),
-        cost_nanousd=None if None in costs else sum(cost for cost in costs if cost is not None),
-        latency_s=_latency_s(fused, stages=fused.stages_called),
-        degraded=[{"kind": cut.kind, "reason": cut.reason, "seat": cut.seat} for cut in fused.degraded],
-        created_at=now,
-    )
-    if fused.winner is not None and fused.winner.value is not None:
-        answer.value = stored_ballot(fused.winner.value, kind=unit.item.scored.question.kind)
-        answer.winner_seat = fused.winner.seat
-    return answer
+    value = None if fused.winner is None else fused.winner.value
+    answered = fused.winner is not None and value is not None
+    return {
+        "run_id": run_id,
+        "arm_id": unit.arm.pk,
+        "example_id": unit.item.example_id,
+        "position": unit.item.position,
+        "outcome": _outcome(fused, answered=answered),
+        "value": None if value is None else stored_ballot(value, kind=unit.item.scored.question.kind),
+        "winner_seat": fused.winner.seat if fused.winner is not None and answered else None,
+        "consensus": min(1.0, max(0.0, fused.consensus)),
+        "correct": None if score is None else score.correct,
+        "score": None if score is None else score.share,
+        "stages_called": fused.stages_called,
+        "settled": fused.settled,
+        "call_count": len(fused.calls),
+        "cost_nanousd": None if None in costs else sum(cost for cost in costs if cost is not None),
+        "latency_s": _latency_s(fused, stages=fused.stages_called),
+        "degraded": [{"kind": cut.kind, "reason": cut.reason, "seat": cut.seat} for cut in fused.degraded],
+        "versus": "",
+        "created_at": now,
+    }
 
 
-def call_rows(finished: FinishedUnit, answer: Answer, *, now: datetime) -> list[Call]:
-    """The answer's new calls. Seats whose call the answer already has are left out."""
+def call_rows(finished: FinishedUnit, *, answer_id: int, now: datetime) -> list[dict[str, Any]]:
+    """The columns of the answer's new calls. Seats whose call the answer already has are left out.
+
+    Nothing is paid and no text is held yet: that is the writer's to say, once it knows who wrote the reply first.
+    """
     fused, seats = finished.fused, finished.unit.seats
     groups = ballot_groups(fused)
     offsets = [_latency_s(fused, stages=stage) for stage in range(fused.stages_called)]
+    own = {"answer_id": answer_id, "created_at": now}
     return [
-        _call_row(finished, call, answer, group=groups.get(call.seat), offset_s=offsets[call.stage], now=now)
+        own | _call_row(finished, call) | {"group": groups.get(call.seat), "offset_s": offsets[call.stage]}
         for call in fused.calls
         if not seats[call.seat].kept
     ]
@@ -99,62 +105,61 @@ def stored_ballot(value: BallotValue, *, kind: AnswerKind) -> str:
     return value[:_STORED_TEXT_CHARS] if kind is AnswerKind.TEXT else value
 
 
-def _outcome(fused: Fused) -> Answer.Outcome:
+def _outcome(fused: Fused, *, answered: bool) -> str:
     """Without an answer it is an abstention, unless a member's failure is what may be missing."""
-    if fused.winner is not None and fused.winner.value is not None:
-        return Answer.Outcome.ANSWERED
-    return Answer.Outcome.FAILED if failed_kinds(fused) else Answer.Outcome.ABSTAINED
+    if answered:
+        return Answer.Outcome.ANSWERED.value
+    return Answer.Outcome.FAILED.value if failed_kinds(fused) else Answer.Outcome.ABSTAINED.value
 
 
-def _call_row(
-    finished: FinishedUnit,
-    call: MemberCall,
-    answer: Answer,
-    *,
-    group: int | None,
-    offset_s: float | None,
-    now: datetime,
-) -> Call:
+def _call_row(finished: FinishedUnit, call: MemberCall) -> dict[str, Any]:
     purchase = finished.unit.seats[call.seat]
-    usage = call.result.usage
-    row = Call(
-        answer=answer,
-        model_id=purchase.model.pk,
-        stage=call.stage,
-        seat=call.seat,
-        attempt=_attempt(finished, call.seat),
-        reply_key=purchase.key,
-        recorded_output_id=purchase.output_id,
-        group=group,
-        weight=call.ballot.weight if math.isfinite(call.ballot.weight) else 0.0,
-        prompt_tokens=usage.prompt_tokens,
-        completion_tokens=usage.completion_tokens,
-        cached_tokens=usage.cached_tokens,
-        reasoning_tokens=usage.reasoning_tokens,
-        reported_cost_nanousd=usage.reported_cost_nanousd,
-        cost_nanousd=list_cost_nanousd(purchase),
-        spent_nanousd=0,
-        offset_s=offset_s,
-        latency_s=call.result.latency_s,
-        provider_model=call.result.provider_model[:_NAME_CHARS],
-        response_id=call.result.response_id[:_NAME_CHARS],
-        created_at=now,
-    )
-    if call.ballot.value is not None:
-        row.ballot = stored_ballot(call.ballot.value, kind=finished.unit.item.scored.question.kind)
-    _describe_result(row, call.result)
-    return row
+    result, usage, ballot = call.result, call.result.usage, call.ballot
+    kind = finished.unit.item.scored.question.kind
+    return {
+        "model_id": purchase.model.pk,
+        "role": Call.Role.MEMBER.value,
+        "stage": call.stage,
+        "seat": call.seat,
+        "attempt": _attempt(finished, call.seat),
+        "text": "",
+        "reply_key": purchase.key,
+        "reused_from_id": None,
+        "recorded_output_id": purchase.output_id,
+        "ballot": None if ballot.value is None else stored_ballot(ballot.value, kind=kind),
+        "weight": ballot.weight if math.isfinite(ballot.weight) else 0.0,
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "cached_tokens": usage.cached_tokens,
+        "reasoning_tokens": usage.reasoning_tokens,
+        "reported_cost_nanousd": usage.reported_cost_nanousd,
+        "cost_nanousd": list_cost_nanousd(purchase),
+        "spent_nanousd": 0,
+        "latency_s": result.latency_s,
+        "provider_model": result.provider_model[:_NAME_CHARS],
+        "response_id": result.response_id[:_NAME_CHARS],
+        **(_reply_columns(result) if isinstance(result, Reply) else _failure_columns(result)),
+    }
 
 
-def _describe_result(row: Call, result: Reply | Failure) -> None:
-    if isinstance(result, Failure):
-        row.outcome = result.kind.value
-        row.status_code = result.status_code
-        row.detail = result.detail[:_DETAIL_CHARS]
-        return
-    row.outcome = Call.OK
-    row.first_token_s = result.first_token_s
-    row.finish_reason = result.finish_reason[:_FINISH_REASON_CHARS]
+def _reply_columns(reply: Reply) -> dict[str, Any]:
+    return {
+        "outcome": Call.OK,
+        "status_code": None,
+        "detail": "",
+        "first_token_s": reply.first_token_s,
+        "finish_reason": reply.finish_reason[:_FINISH_REASON_CHARS],
+    }
+
+
+def _failure_columns(failure: Failure) -> dict[str, Any]:
+    return {
+        "outcome": failure.kind.value,
+        "status_code": failure.status_code,
+        "detail": failure.detail[:_DETAIL_CHARS],
+        "first_token_s": None,
+        "finish_reason": "",
+    }
 
 
 def _attempt(finished: FinishedUnit, seat: int) -> int:

@@ -46,7 +46,7 @@ class Purchase:
 
     ``worst_nanousd`` is what it can cost at most, None if unknown. ``call_id`` is the call that holds its text: an
     earlier one from the start if it is reused, else the first that is written with it. ``kept`` means that the answer
-    itself already has that call. ``bought`` is set when it is sent.
+    itself already has that call. ``shared``: more than one seat wants it. ``bought`` is set when it is sent.
     """
 
     model: PlannedModel
@@ -57,6 +57,7 @@ class Purchase:
     call_id: int | None = None
     output_id: int | None = None
     kept: bool = False
+    shared: bool = False
     bought: bool = False
     task: asyncio.Task[None] | None = None
     wanted_by: list[Unit] = field(default_factory=list)

@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import BigIntegerField, Case, F, When
 from django.db.models.functions import Least
 
+from evaluation.execution.inserts import Row, insert_rows
 from evaluation.execution.leases import LEASE_TTL, hold_lease
 from evaluation.execution.rows import answer_row, ballot_groups, call_rows, failed_kinds, paid_nanousd
 from evaluation.execution.units import FinishedUnit, LoadedBatch, Previous, Purchase
@@ -60,59 +62,68 @@ def write_answers(
     Raises LeaseLost, and then nothing of it is stored.
     """
     hold_lease(lease, now=now, ttl=ttl)
-    answers = _save_answers(finished, run_id=lease.run_id, now=now)
+    answers = [answer_row(each, run_id=lease.run_id, now=now) for each in finished]
+    answer_ids = _save_answers(finished, answers, run_id=lease.run_id)
     money = _Money()
-    _save_calls(finished, answers, money, now=now)
+    _save_calls(finished, answer_ids, money, now=now)
     _save_progress(lease.run_id, finished, answers)
     _settle(lease, finished, empty, money)
-    return Written(answers=sum(unit.unit.previous is None for unit in finished), paid_nanousd=money.paid)
+    return Written(answers=sum(each.unit.previous is None for each in finished), paid_nanousd=money.paid)
 
 
-def _save_answers(finished: Sequence[FinishedUnit], *, run_id: int, now: datetime) -> list[Answer]:
-    answers = [answer_row(each, run_id=run_id, now=now) for each in finished]
-    new, replaced = [], []
-    for each, answer in zip(finished, answers, strict=True):
-        if each.unit.previous is None:
-            new.append(answer)
-        else:
-            answer.pk = each.unit.previous.answer_id
-            replaced.append(answer)
-    Answer.objects.bulk_create(new)
-    if replaced:
-        Answer.objects.bulk_update(replaced, _REPLACED_FIELDS)
-    return answers
+def _save_answers(finished: Sequence[FinishedUnit], answers: Sequence[Row], *, run_id: int) -> list[int]:
+    """The primary keys of the answers, in their order."""
+    pairs = list(zip(finished, answers, strict=True))
+    insert_rows(Answer, [answer for each, answer in pairs if each.unit.previous is None])
+    _replace_answers((each.unit.previous, answer) for each, answer in pairs if each.unit.previous is not None)
+    # As the index on them begins, so that the answers of the run are not all looked through.
+    stored = Answer.objects.filter(
+        run_id=run_id,
+        arm_id__in={answer["arm_id"] for answer in answers},
+        position__in={answer["position"] for answer in answers},
+    )
+    ids = {(arm_id, example_id): pk for pk, arm_id, example_id in stored.values_list("pk", "arm_id", "example_id")}
+    return [ids[answer["arm_id"], answer["example_id"]] for answer in answers]
 
 
-def _save_calls(finished: Sequence[FinishedUnit], answers: Sequence[Answer], money: _Money, *, now: datetime) -> None:
+def _replace_answers(retried: Iterable[tuple[Previous, Row]]) -> None:
+    for previous, answer in retried:
+        Answer.objects.filter(pk=previous.answer_id).update(**{name: answer[name] for name in _REPLACED_FIELDS})
+
+
+def _save_calls(finished: Sequence[FinishedUnit], answer_ids: Sequence[int], money: _Money, *, now: datetime) -> None:
     """The first call written with a bought reply holds its text and what was paid; others point at it."""
-    holders: list[tuple[Call, Purchase]] = []
-    sharers: list[tuple[Call, Purchase]] = []
-    holding: set[int] = set()
-    plain: list[Call] = []
-    for each, answer in zip(finished, answers, strict=True):
-        for row in call_rows(each, answer, now=now):
-            purchase = each.unit.seats[row.seat]
-            if not purchase.bought and purchase.call_id is None:
-                plain.append(row)
-            elif purchase.call_id is None and id(purchase) not in holding:
-                holding.add(id(purchase))
-                _hold(row, purchase, each, money)
-                holders.append((row, purchase))
-            else:
+    rows: list[Row] = []
+    sharers: list[tuple[dict[str, Any], Purchase]] = []
+    holders: dict[int, tuple[dict[str, Any], Purchase]] = {}
+    for each, answer_id in zip(finished, answer_ids, strict=True):
+        for row in call_rows(each, answer_id=answer_id, now=now):
+            purchase = each.unit.seats[row["seat"]]
+            if purchase.call_id is not None or id(purchase) in holders:
                 sharers.append((row, purchase))
-    Call.objects.bulk_create([*plain, *(row for row, _ in holders)])
-    for row, purchase in holders:
-        purchase.call_id = row.pk
-    for row, purchase in sharers:
-        row.reused_from_id = purchase.call_id
-    Call.objects.bulk_create([row for row, _ in sharers])
+                continue
+            rows.append(row)
+            if purchase.bought:
+                _hold(row, purchase, each, money)
+                holders[id(purchase)] = (row, purchase)
+    insert_rows(Call, rows)
+    _find_calls([(row, purchase) for row, purchase in holders.values() if purchase.shared])
+    insert_rows(Call, [row | {"reused_from_id": purchase.call_id, "reply_key": ""} for row, purchase in sharers])
     _regroup_kept_calls(finished)
 
 
-def _hold(row: Call, purchase: Purchase, finished: FinishedUnit, money: _Money) -> None:
-    row.text = getattr(purchase.result, "text", "")
-    row.spent_nanousd = paid_nanousd(purchase)
-    money.paid += row.spent_nanousd or 0
+def _find_calls(held: Sequence[tuple[Row, Purchase]]) -> None:
+    """Tells purchases that other seats want, too, in which call their text now is."""
+    stored = Call.objects.filter(answer_id__in={row["answer_id"] for row, _ in held})
+    ids = {tuple(place): pk for pk, *place in stored.values_list("pk", "answer_id", "seat", "attempt")}
+    for row, purchase in held:
+        purchase.call_id = ids[row["answer_id"], row["seat"], row["attempt"]]
+
+
+def _hold(row: dict[str, Any], purchase: Purchase, finished: FinishedUnit, money: _Money) -> None:
+    paid = paid_nanousd(purchase)
+    row |= {"text": getattr(purchase.result, "text", ""), "spent_nanousd": paid}
+    money.paid += paid or 0
     batch = finished.unit.batch
     example = batch.examples[finished.unit.item.example_id]
     released = min(example.reserved_nanousd, purchase.worst_nanousd or 0)
@@ -136,7 +147,7 @@ def _kept_calls(finished: FinishedUnit, previous: Previous) -> Iterator[Call]:
             yield Call(pk=previous.attempts[call.seat].call_id, group=groups.get(call.seat))
 
 
-def _save_progress(run_id: int, finished: Sequence[FinishedUnit], answers: Sequence[Answer]) -> None:
+def _save_progress(run_id: int, finished: Sequence[FinishedUnit], answers: Sequence[Row]) -> None:
     counts: dict[int, _Counts] = {}
     for each, answer in zip(finished, answers, strict=True):
         _count(counts.setdefault(each.unit.arm.pk, _Counts()), each, answer)
@@ -144,14 +155,14 @@ def _save_progress(run_id: int, finished: Sequence[FinishedUnit], answers: Seque
         _add_counts(run_id, arm_id, counts[arm_id])
 
 
-def _count(counts: _Counts, finished: FinishedUnit, answer: Answer) -> None:
+def _count(counts: _Counts, finished: FinishedUnit, answer: Row) -> None:
     counts.numbers.update(
         done=1,
-        failed=answer.outcome == Answer.Outcome.FAILED,
-        abstained=answer.outcome != Answer.Outcome.ANSWERED,
-        scored=answer.correct is not None,
-        correct=bool(answer.correct),
-        calls=answer.call_count,
+        failed=answer["outcome"] == Answer.Outcome.FAILED,
+        abstained=answer["outcome"] != Answer.Outcome.ANSWERED,
+        scored=answer["correct"] is not None,
+        correct=bool(answer["correct"]),
+        calls=answer["call_count"],
     )
     counts.errors.update(failed_kinds(finished.fused))
     previous = finished.unit.previous

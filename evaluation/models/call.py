@@ -13,9 +13,10 @@ class Call(models.Model):
 
     A reused reply points at the call that bought it (``reused_from``), a replayed one at the imported output
     (``recorded_output``); the text stands there, once, and ``text`` is empty here. ``cost_nanousd`` is the list cost,
-    ``spent_nanousd`` what this run paid: 0 if reused or replayed, null if unknown. ``group`` is the index of the
-    ballot's group in order of support; null is an abstention. ``offset_s`` is when it began, in seconds after the
-    answer's first call.
+    ``spent_nanousd`` what this run paid: 0 if reused or replayed, null if unknown. ``reply_key`` stands only with the
+    call that bought the reply. ``group`` is the index of the ballot's group in order of support; null is an
+    abstention. ``offset_s`` is when its stage began, in seconds after the answer's first; waiting for a slot of the
+    run is not in it.
     """
 
     class Role(models.TextChoices):
