@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from evaluation.charts.words import label
+from evaluation.charts.words import label, named
 from evaluation.results import ResultData
 from evaluation.stats.correlation import CorrelationMatrix
 from fusion_site.lib.chart import Chart
@@ -66,7 +66,8 @@ def _heat(matrix: CorrelationMatrix, names: Sequence[str]) -> dict[str, Any]:
         "zmax": 1,
         "showscale": False,
         "hoverongaps": False,
-        "colorscale": [[0, "--c-panel/0.05"], [1, "--c-panel/0.95"]],
+        # Ink stays readable on the strongest colour, light and dark.
+        "colorscale": [[0, "--c-panel/0.05"], [1, "--c-panel/0.5"]],
         "hovertemplate": "%{y} and %{x}: %{z:.2f}<br>%{text} common examples<extra></extra>",
     }
 
@@ -74,14 +75,13 @@ def _heat(matrix: CorrelationMatrix, names: Sequence[str]) -> dict[str, Any]:
 def _heat_note(matrix: CorrelationMatrix, names: Sequence[str], row: int, column: int) -> dict[str, Any]:
     phi = matrix.values[row][column]
     text = "none" if phi is None else format_number(phi, 2)
-    on_dark = phi is not None and phi > 0.55
     size = 12 if len(names) < 7 else 9
     return {
         "x": names[column],
         "y": names[row],
         "text": text,
         "showarrow": False,
-        "font": {"size": size, "color": "--surface" if on_dark else "--ink"},
+        "font": {"size": size, "color": "--ink"},
     }
 
 
@@ -94,7 +94,7 @@ def _pair_row(matrix: CorrelationMatrix, row: int, column: int) -> tuple[str, ..
 def _correlation_finding(data: ResultData, matrix: CorrelationMatrix, pairs: Sequence[tuple[int, int]]) -> str:
     known = [(phi, row, column) for row, column in pairs if (phi := matrix.values[row][column]) is not None]
     worth = [
-        f"the {len(arm.members)} members of {arm.name} are worth {format_number(voters)} independent voters"
+        f"the {len(arm.members)} members of {named(arm.name)} are worth {format_number(voters)} independent voters"
         for arm in data.arms
         if (voters := arm.effective_voters) is not None and not arm.is_single
     ]

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
-from evaluation.charts.words import escaped, label, listed
+from evaluation.charts.words import escaped, label, listed, named
 from evaluation.results import ArmScore, MemberScore, ResultData
 from evaluation.selectors.items import ItemFilter
 from evaluation.stats.interval import Interval
 from evaluation.stats.pareto import frontier
 from fusion_site.lib.chart import Chart, Look
 from fusion_site.lib.figures import NANO, format_count, format_interval, format_money, format_number
+
+_STEPS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,14 +84,24 @@ def _point(name: str, nanousd: int, accuracy: float, interval: Interval, arm: Ar
 
 
 def _frontier_trace(edge: Sequence[_Point]) -> dict[str, Any]:
+    steps = _staircase([(point.cost, point.accuracy) for point in edge])
     return {
         "type": "scatter",
         "mode": "lines",
-        "x": [point.cost for point in edge],
-        "y": [point.accuracy for point in edge],
-        "line": {"shape": "hv", "color": "--ink-3", "width": 1.25},
+        "x": [cost for cost, _ in steps],
+        "y": [accuracy for _, accuracy in steps],
+        "line": {"color": "--ink-3", "width": 1.25},
         "hoverinfo": "skip",
     }
+
+
+def _staircase(corners: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Right, then up, from corner to corner; so many points that the page can keep its labels off the line."""
+    steps = list(corners[:1])
+    for (x, y), (to_x, to_y) in pairwise(corners):
+        steps += [(x + (to_x - x) * step / _STEPS, y) for step in range(1, _STEPS + 1)]
+        steps += [(to_x, y + (to_y - y) * step / _STEPS) for step in range(1, _STEPS + 1)]
+    return steps
 
 
 def _members_trace(points: Sequence[_Point]) -> dict[str, Any]:
@@ -134,7 +147,7 @@ def _cost_layout(points: Sequence[_Point]) -> dict[str, Any]:
     high = max(point.interval.high * 100 if point.arm else point.accuracy for point in points)
     dearest = max(point.cost for point in points)
     return {
-        "xaxis": {"title": "List cost, $ per 1,000 requests", "range": [0, dearest * 1.12 or 1]},
+        "xaxis": {"title": "List cost, $ per 1,000 requests", "range": [-0.02 * dearest, dearest * 1.12 or 1]},
         "yaxis": {"range": [max(0, 5 * (low // 5)), min(101, 5 * (high // 5) + 5)], "ticksuffix": " %"},
     }
 
@@ -157,8 +170,8 @@ def _cost_labels(arms: Sequence[_Point], looks: Mapping[int, Look]) -> list[dict
 
 def _cost_finding(arms: Sequence[_Point], edge: Sequence[_Point]) -> str:
     """Measured values: whether a difference is more than chance is said with the comparisons."""
-    winners = [point.name for point in edge if point.arm]
-    beaten = [point.name for point in arms if point not in edge]
+    winners = [named(point.name) for point in edge if point.arm]
+    beaten = [named(point.name) for point in arms if point not in edge]
     said = [f"On the frontier: {listed(winners)}."] if winners else []
     if beaten:
         said.append(f"At no higher cost than {listed(beaten)}, something else was measured at least as accurate.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evaluation.charts.words import escaped, label, listed
+from evaluation.charts.words import escaped, label, listed, named
 from evaluation.results import ArmScore, LatencyCurve, ResultData
 from fusion_site.lib.chart import Chart, Look
 from fusion_site.lib.figures import format_count, format_milliseconds
@@ -17,9 +17,9 @@ def latency_chart(data: ResultData, *, looks: Mapping[int, Look], target_ms: int
         return None
     end = max(_reached(curve, 0.99) for curve in data.latency) * 1000
     shapes = [_across(95.0), *([_upright(target_ms)] if target_ms else [])]
-    notes = [_note(0, 95, "P95", {"xanchor": "left", "yshift": -8, "xshift": 4})]
+    labels = [_word(0, 91, "P95")]
     if target_ms:
-        notes.append(_note(target_ms, 4, f"target {format_milliseconds(target_ms)}", {"xanchor": "left", "xshift": 5}))
+        labels.append(_word(target_ms, 4, f"target {format_milliseconds(target_ms)}"))
     scores = {arm.arm_id: arm for arm in data.arms}
     return Chart(
         id="latency",
@@ -30,11 +30,10 @@ def latency_chart(data: ResultData, *, looks: Mapping[int, Look], target_ms: int
             "data": [_curve_trace(curve, looks[curve.arm_id]) for curve in data.latency],
             "layout": {
                 "shapes": shapes,
-                "annotations": notes,
                 "xaxis": {"title": "Latency, ms", "range": [0, max(end, target_ms or 0) * 1.05 or 1]},
                 "yaxis": {"range": [0, 101], "dtick": 25, "ticksuffix": " %"},
             },
-            "labels": [_curve_label(place, curve, looks) for place, curve in enumerate(data.latency)],
+            "labels": [*labels, *(_curve_label(place, curve, looks) for place, curve in enumerate(data.latency))],
         },
         heads=("Arm", "Measured answers", "P50, ms", "P95, ms", "95 % interval of P95, ms"),
         rows=tuple(_latency_row(scores[curve.arm_id]) for curve in data.latency),
@@ -70,7 +69,7 @@ def _curve_label(place: int, curve: LatencyCurve, looks: Mapping[int, Look]) -> 
 
 
 def _latency_finding(arms: Sequence[ArmScore]) -> str:
-    said = [f"{arm.name} within {_milliseconds(arm.p95_s)}" for arm in arms]
+    said = [f"{named(arm.name)} within {_milliseconds(arm.p95_s)}" for arm in arms]
     return f"95 % of the answers arrive: {listed(said)}."
 
 
@@ -94,5 +93,5 @@ def _upright(x: float) -> dict[str, Any]:
     return {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "x0": x, "x1": x, "line": line}
 
 
-def _note(x: float, y: float, text: str, over: Mapping[str, Any]) -> dict[str, Any]:
-    return {"x": x, "y": y, "text": text, "showarrow": False, "font": {"size": 11, "color": "--ink-3"}, **over}
+def _word(x: float, y: float, text: str) -> dict[str, Any]:
+    return {"x": x, "y": y, "text": text, "color": "--ink-3"}

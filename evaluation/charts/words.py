@@ -16,5 +16,10 @@ def escaped(name: str) -> str:
     return name.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+def named(name: str) -> str:
+    """A name in a sentence: one with a comma needs quotes to stay one name."""
+    return f"“{name}”" if "," in name else name
+
+
 def listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -26,7 +26,7 @@ def test_the_triangle_holds_each_pair_once() -> None:
 
 def test_the_finding_names_the_closest_pair_and_what_the_panel_is_worth() -> None:
     assert drawn().finding == (
-        "a and b err together most (φ 0.45); the 2 members of five, weighted are worth 1.8 independent voters."
+        "a and b err together most (φ 0.45); the 2 members of “five, weighted” are worth 1.8 independent voters."
     )
 
 

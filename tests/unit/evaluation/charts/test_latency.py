@@ -15,7 +15,7 @@ def test_a_curve_rises_from_nothing_in_milliseconds() -> None:
     trace = chart.figure["data"][0]
     assert trace["x"] == [100, 100, 300, 700, 1200]
     assert trace["y"] == [0.0, 1.0, 50.0, 95.0, 100.0]
-    assert chart.finding == "95 % of the answers arrive: five, weighted within 700 ms."
+    assert chart.finding == "95 % of the answers arrive: “five, weighted” within 700 ms."
     assert chart.rows == (("five, weighted", "100", "300 ms", "700 ms", "600 ms to 900 ms"),)
 
 
@@ -33,4 +33,4 @@ def test_the_axis_ends_at_p99_or_the_target() -> None:
 def test_a_target_is_a_line_with_a_word() -> None:
     chart = latency_chart(make_result(), looks=LOOKS, target_ms=500)
     assert chart is not None
-    assert [note["text"] for note in chart.figure["layout"]["annotations"]] == ["P95", "target 500 ms"]
+    assert [label["text"] for label in chart.figure["labels"]] == ["P95", "target 500 ms", "five, weighted"]
