@@ -77,13 +77,13 @@ class ResultsPage:
         return {row.head.pk: row.head for row in self.arms}
 
 
-def run_results(run: Run) -> ResultsPage | None:
-    """Three queries. None while the result is not computed yet, or was stored in another format."""
+def run_results(run: Run, *, known_heads: Mapping[int, ArmHead] | None = None) -> ResultsPage | None:
+    """One query, and two more where the heads of the arms are not known yet. None while the result is not computed yet, or was stored in another format."""
     stored = RunResult.objects.filter(run=run, format=RESULT_FORMAT).first()
     if stored is None:
         return None
     data = from_json(stored.data)
-    heads = arm_heads(arms_of(run))
+    heads = arm_heads(arms_of(run)) if known_heads is None else known_heads
     changes = {comparison.arm_id: comparison.cost for comparison in data.comparisons}
     scores = {score.arm_id: score for score in data.arms}
     rows = tuple(_arm_row(head, scores[arm_id], changes.get(arm_id)) for arm_id, head in heads.items())
