@@ -1,7 +1,25 @@
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
+
+from panels.views import models, panels, providers, versions
 
 app_name = "panels"
 
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("models/", models.list_all, name="models"),
+    path("models/new/", models.create, name="model-create"),
+    path("models/<int:pk>/", models.show, name="model"),
+    path("models/<int:pk>/edit/", models.edit, name="model-edit"),
+    path("models/<int:pk>/retire/", models.retire, name="model-retire"),
+    path("models/<int:pk>/bring-back/", models.bring_back, name="model-bring-back"),
+    path("models/providers/", providers.list_all, name="providers"),
+    path("models/providers/new/", providers.create, name="provider-create"),
+    path("models/providers/<slug:slug>/edit/", providers.edit, name="provider-edit"),
+    path("panels/", panels.list_all, name="panels"),
+    path("panels/new/", panels.create, name="panel-create"),
+    path("panels/<slug:slug>/", versions.show_latest, name="panel"),
+    path("panels/<slug:slug>/new-version/", panels.create_version, name="version-create"),
+    path("panels/<slug:slug>/v<int:number>/", versions.show, name="version"),
+    path("panels/<slug:slug>/v<int:number>/spec.json", versions.export_spec, name="version-spec"),
+]

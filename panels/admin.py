@@ -1,0 +1,144 @@
+"""The inventory can be changed here by administrators, under the rules of its own pages; panels are read-only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from panels.forms.models import model_initial
+from panels.forms.problems import show_problems
+from panels.models import LanguageModel, Member, Panel, PanelVersion, Provider
+from panels.policies import is_editable
+from panels.services.models import InvalidModel, ModelFacts, change_model, create_model, validate_facts
+from panels.services.providers import change_provider, create_provider, provider_problems
+
+
+class ProviderAdminForm(forms.ModelForm[Provider]):
+    base_url = forms.CharField(max_length=300)
+
+    class Meta:
+        model = Provider
+        fields = ["name", "kind", "base_url", "api_key_env"]
+
+    def clean(self) -> dict[str, Any]:
+        data = self.cleaned_data
+        if not self.errors:
+            show_problems(self, provider_problems(**{name: data[name] for name in ("kind", "base_url", "api_key_env")}))
+        return data
+
+
+class ModelAdminForm(forms.ModelForm[LanguageModel]):
+    """Prices are dollars per million tokens. Where a panel seats the model, provider and id are not in the form."""
+
+    price_in = forms.DecimalField(required=False, decimal_places=9)
+    price_out = forms.DecimalField(required=False, decimal_places=9)
+
+    class Meta:
+        model = LanguageModel
+        fields = ["provider", "name", "price_source", "context_tokens", "max_output_tokens"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            prices = model_initial(self.instance)
+            self.initial.update(price_in=prices["price_in"], price_out=prices["price_out"])
+
+    def clean(self) -> dict[str, Any]:
+        if not self.errors:
+            try:
+                validate_facts(self.facts(), besides=self.instance)
+            except InvalidModel as error:
+                show_problems(self, error.problems)
+        return self.cleaned_data
+
+    def facts(self) -> ModelFacts:
+        data = self.cleaned_data
+        kept = {} if "provider" in data else {"provider": self.instance.provider, "name": self.instance.name}
+        return ModelFacts(**{**kept, **data})
+
+
+@admin.register(Provider)
+class ProviderAdmin(admin.ModelAdmin[Provider]):
+    form = ProviderAdminForm
+    list_display = ["name", "kind", "base_url", "api_key_env"]
+    list_filter = ["kind"]
+    ordering = ["name", "pk"]
+
+    def has_change_permission(self, request: HttpRequest, obj: Provider | None = None) -> bool:
+        return (obj is None or obj.kind != Provider.Kind.RECORDED) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Provider, form: forms.Form, change: bool) -> None:
+        data = form.cleaned_data
+        if change:
+            change_provider(provider=Provider.objects.get(pk=obj.pk), **data)
+        else:
+            obj.pk = create_provider(**data, now=timezone.now()).pk
+
+
+@admin.register(LanguageModel)
+class LanguageModelAdmin(admin.ModelAdmin[LanguageModel]):
+    form = ModelAdminForm
+    list_display = ["name", "provider", "price_source", "retired_at"]
+    list_filter = ["provider__kind"]
+    list_select_related = ["provider"]
+    search_fields = ["name", "provider__name"]
+    ordering = ["name", "pk"]
+    fields = ["provider", "name", "price_in", "price_out", "price_source", "context_tokens", "max_output_tokens"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: LanguageModel | None = None) -> list[str]:
+        return ["provider", "name"] if obj is not None and obj.seats.exists() else []
+
+    def has_change_permission(self, request: HttpRequest, obj: LanguageModel | None = None) -> bool:
+        return (obj is None or is_editable(obj)) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: LanguageModel, form: Any, change: bool) -> None:
+        if change:
+            change_model(model=LanguageModel.objects.select_related("provider").get(pk=obj.pk), facts=form.facts())
+        else:
+            obj.pk = create_model(facts=form.facts(), now=timezone.now()).pk
+
+
+class ReadOnly:
+    """What is written once, or by the service alone."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class MemberInline(ReadOnly, admin.TabularInline[Member, PanelVersion]):
+    model = Member
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Member]:
+        return super().get_queryset(request).select_related("model").order_by("seat")
+
+
+@admin.register(Panel)
+class PanelAdmin(ReadOnly, admin.ModelAdmin[Panel]):
+    list_display = ["name", "slug", "created_at"]
+    search_fields = ["name", "slug"]
+    ordering = ["name", "pk"]
+
+
+@admin.register(PanelVersion)
+class PanelVersionAdmin(ReadOnly, admin.ModelAdmin[PanelVersion]):
+    list_display = ["panel", "number", "strategy", "stop_at", "created_at"]
+    list_select_related = ["panel"]
+    ordering = ["-created_at", "-pk"]
+    inlines = [MemberInline]

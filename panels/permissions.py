@@ -1,0 +1,44 @@
+"""Who may change the inventory and the panels. Everybody who can log in may read both."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from django.contrib.auth.models import AnonymousUser, User
+from django.core.exceptions import PermissionDenied
+
+WHO_EDITS_MODELS = "Product managers can change the inventory."
+WHO_EDITS_PANELS = "Product managers can make panels and new versions."
+
+Person = User | AnonymousUser
+
+
+def require_model_editor(person: Person) -> User:
+    """The person, who may. Raises PermissionDenied.
+
+    One permission covers providers and models: a model is nothing without its provider.
+    """
+    return _require(person, "panels.add_languagemodel", WHO_EDITS_MODELS)
+
+
+def require_panel_editor(person: Person) -> User:
+    """The person, who may. Raises PermissionDenied."""
+    return _require(person, "panels.add_panelversion", WHO_EDITS_PANELS)
+
+
+def may_edit_models(person: Person) -> bool:
+    return _may(person, "panels.add_languagemodel")
+
+
+def may_edit_panels(person: Person) -> bool:
+    return _may(person, "panels.add_panelversion")
+
+
+def _require(person: Person, permission: str, who: str) -> User:
+    if not _may(person, permission):
+        raise PermissionDenied(who)
+    return cast("User", person)  # nobody else has permissions
+
+
+def _may(person: Person, permission: str) -> bool:
+    return person.has_perm(permission)

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_safe
+
+from fusion_site.lib.export import CONTENT_TYPES, export_response
+from fusion_site.lib.htmx import render_page
+from panels.forms.filters import ProviderFilterForm, read_provider_filter
+from panels.forms.problems import show_problems
+from panels.forms.providers import ProviderForm, provider_initial
+from panels.models import Provider
+from panels.permissions import WHO_EDITS_MODELS, may_edit_models, require_model_editor
+from panels.policies import WrongState, require_provider_editable
+from panels.selectors.providers import PROVIDER_COLUMNS, exported_providers, list_providers
+from panels.services.providers import InvalidProvider, change_provider, create_provider
+
+
+@require_safe
+def list_all(request: HttpRequest) -> HttpResponseBase:
+    query = request.GET
+    wanted, export = read_provider_filter(query), query.get("export", "")
+    if export in CONTENT_TYPES:
+        rows = exported_providers(wanted, sort=query.get("sort", ""))
+        return export_response(request, rows, kind=export, name="providers", columns=PROVIDER_COLUMNS)
+    found = list_providers(
+        wanted, sort=query.get("sort", ""), after=query.get("after", ""), before=query.get("before", "")
+    )
+    context = {
+        "providers": found,
+        "wanted": wanted,
+        "filter_form": ProviderFilterForm(query),
+        "may_edit": may_edit_models(request.user),
+        "now": timezone.now(),
+        "who_edits": WHO_EDITS_MODELS,
+        "shows_simulated": found.shows_simulated,
+    }
+    return render_page(request, "panels/providers.html", context, fragments=["rows"])
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def create(request: HttpRequest) -> HttpResponse:
+    require_model_editor(request.user)
+    form = ProviderForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        try:
+            provider = create_provider(**form.cleaned_data, now=timezone.now())
+        except InvalidProvider as error:
+            show_problems(form, error.problems)
+        else:
+            messages.success(request, f"{provider.name} was added. Now add the models it hosts.")
+            return redirect("panels:providers")
+    return _form_page(request, form, None)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def edit(request: HttpRequest, slug: str) -> HttpResponse:
+    require_model_editor(request.user)
+    provider = get_object_or_404(Provider, slug=slug)
+    try:
+        require_provider_editable(provider)
+    except WrongState as error:
+        messages.error(request, str(error))
+        return redirect("panels:providers")
+    form = ProviderForm(request.POST if request.method == "POST" else None, initial=provider_initial(provider))
+    if form.is_valid():
+        try:
+            change_provider(provider=provider, **form.cleaned_data)
+        except InvalidProvider as error:
+            show_problems(form, error.problems)
+        else:
+            messages.success(request, f"{provider.name} was changed.")
+            return redirect("panels:providers")
+    return _form_page(request, form, provider)
+
+
+def _form_page(request: HttpRequest, form: ProviderForm, provider: Provider | None) -> HttpResponse:
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if form.is_bound else HTTPStatus.OK
+    form.forget_key()
+    context = {"form": form, "provider": provider}
+    return render_page(request, "panels/provider_form.html", context, fragments=["form"], status=status)
