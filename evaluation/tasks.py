@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
 
 from celery import shared_task
 from celery.signals import worker_shutting_down
@@ -15,9 +13,7 @@ from django.utils import timezone
 from evaluation.execution.imports import load_import, sweep_imports
 from evaluation.execution.leases import runs_to_wake, sweep_leases
 from evaluation.execution.work import close_run, runs_without_result, work_run
-from panels.fusion.types import ModelClient
-from panels.gateway import open_clients
-from panels.models import LanguageModel
+from panels.gateway import clients_for
 
 # A wake that nobody took by then is repeated by the sweep.
 WAKE_EXPIRES_S = 10.0
@@ -32,7 +28,7 @@ def _stop_working(**_: object) -> None:
 
 @shared_task(name="evaluation.work_run")
 def work_run_task(*, run_id: int) -> None:
-    work_run(run_id=run_id, worker=_worker_name(), clients_for=_clients_for, clock=timezone.now, stop=_stopping)
+    work_run(run_id=run_id, worker=_worker_name(), clients_for=clients_for, clock=timezone.now, stop=_stopping)
 
 
 @shared_task(name="evaluation.sweep_runs")
@@ -53,12 +49,6 @@ def wake_run(*, run_id: int) -> None:
 
 def _worker_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}"
-
-
-def _clients_for(
-    models: Sequence[LanguageModel], concurrency: int
-) -> AbstractAsyncContextManager[dict[str, ModelClient]]:
-    return open_clients(models, concurrency=concurrency, environ=os.environ)
 
 
 @shared_task(name="evaluation.load_import")

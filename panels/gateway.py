@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
 from panels.fusion.types import Failure, ModelClient, ModelRequest, Reply
@@ -45,6 +46,13 @@ def api_key(provider: Provider, *, environ: Mapping[str, str]) -> str | None:
     if not key.strip():
         raise MissingKey(provider=provider.name, variable=provider.api_key_env)
     return key
+
+
+def clients_for(
+    models: Iterable[LanguageModel], concurrency: int
+) -> AbstractAsyncContextManager[dict[str, ModelClient]]:
+    """``open_clients`` with the keys that this process's environment holds."""
+    return open_clients(models, concurrency=concurrency, environ=os.environ)
 
 
 @asynccontextmanager

@@ -64,8 +64,11 @@ def start_run(
     by: User | None,
     now: datetime,
     environ: Mapping[str, str] = os.environ,
+    wake: bool = True,
 ) -> Run:
     """A new run of the whole experiment, queued. Raises UnknownPrice, RetiredModel and MissingKey.
+
+    ``wake`` False is for a caller who works on the run itself.
 
     ``cap_nanousd`` None is no cap. Arms that share a member share its reply also where ``reuse_replies`` is off: that
     setting is about replies of other runs.
@@ -87,7 +90,8 @@ def start_run(
     )
     ArmProgress.objects.bulk_create(ArmProgress(run=run, arm=arm) for arm in experiment.arms.all())
     _make_batches(run, models, replays=replays)
-    _wake_on_commit(run)
+    if wake:
+        _wake_on_commit(run)
     return run
 
 
