@@ -1,0 +1,143 @@
+"""What the sample pilot consists of. Companies, products and models are invented."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from panels.fusion.types import AnswerKind, StrategyName
+
+FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleStage:
+    models: tuple[str, ...]
+    settles: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplePanel:
+    """A panel of simulated models, and the name of its arm."""
+
+    name: str
+    description: str
+    stages: tuple[SampleStage, ...]
+    strategy: StrategyName = StrategyName.MAJORITY
+    stop_at: float | None = None
+    weights: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleWorkflow:
+    """A workflow with its dataset, what the team uses today, and what is compared with it."""
+
+    slug: str
+    name: str
+    description: str
+    data_class: str
+    target_accuracy: float
+    target_p95_ms: int
+    target_cost_change: float
+    kind: AnswerKind
+    scorer: str
+    baseline: SamplePanel
+    candidates: tuple[SamplePanel, ...]
+
+    @property
+    def items(self) -> Path:
+        return FOLDER / f"{self.slug.replace('-', '_')}.jsonl"
+
+
+def _single(name: str, model: str) -> SamplePanel:
+    return SamplePanel(name=name, description=f"{model} alone", stages=(SampleStage(models=(model,)),))
+
+
+SALES = SampleWorkflow(
+    slug="sales-assistant",
+    name="Sales assistant",
+    description="Answers shoppers' questions from product notes of an outdoor and workshop retailer.",
+    data_class="public",
+    target_accuracy=0.85,
+    target_p95_ms=2500,
+    target_cost_change=-0.25,
+    kind=AnswerKind.SHORT,
+    scorer="short_f1",
+    baseline=_single("Current model", "sim-atlas-large"),
+    candidates=(
+        SamplePanel(
+            name="Staged panel",
+            description="Two cheap models; where they differ, a strong one settles it.",
+            stages=(
+                SampleStage(models=("sim-cobalt-medium", "sim-atlas-small")),
+                SampleStage(models=("sim-beacon-pro",), settles=True),
+            ),
+            stop_at=1.0,
+        ),
+        SamplePanel(
+            name="Staged panel with a reasoner",
+            description="The same two cheap models; a slow and dear reasoner settles what they dispute.",
+            stages=(
+                SampleStage(models=("sim-cobalt-medium", "sim-atlas-small")),
+                SampleStage(models=("sim-fathom-reasoner",), settles=True),
+            ),
+            stop_at=1.0,
+        ),
+        _single("Best cheap member", "sim-cobalt-medium"),
+    ),
+)
+
+SUPPORT = SampleWorkflow(
+    slug="customer-support",
+    name="Customer support",
+    description="Sorts messages to the support desk of an internet provider into eight queues.",
+    data_class="personal",
+    target_accuracy=0.85,
+    target_p95_ms=1500,
+    target_cost_change=-0.25,
+    kind=AnswerKind.LABEL,
+    scorer="exact",
+    baseline=_single("Current model", "sim-atlas-large"),
+    candidates=(
+        SamplePanel(
+            name="Majority of three",
+            description="Three cheap models of different houses vote.",
+            stages=(SampleStage(models=("sim-cobalt-medium", "sim-ember-open", "sim-beacon-lite")),),
+        ),
+        SamplePanel(
+            name="Weighted five",
+            description="Five models, the stronger ones with more weight.",
+            stages=(
+                SampleStage(
+                    models=(
+                        "sim-beacon-pro", "sim-cobalt-medium", "sim-ember-open", "sim-beacon-lite", "sim-drift-mini",
+                    )
+                ),
+            ),
+            strategy=StrategyName.WEIGHTED,
+            weights=(3.4, 3.1, 3.0, 3.0, 2.6),
+        ),
+    ),
+)  # fmt: skip
+
+SUMMARY = SampleWorkflow(
+    slug="content-summary",
+    name="Content summary",
+    description="Summarises short texts in two sentences that state every key fact.",
+    data_class="internal",
+    target_accuracy=0.7,
+    target_p95_ms=3000,
+    target_cost_change=-0.25,
+    kind=AnswerKind.TEXT,
+    scorer="key_facts",
+    baseline=_single("Current model", "sim-atlas-large"),
+    candidates=(
+        SamplePanel(
+            name="Medoid of three",
+            description="Three summaries are written; the one closest to the others is taken.",
+            stages=(SampleStage(models=("sim-beacon-pro", "sim-cobalt-medium", "sim-atlas-small")),),
+        ),
+    ),
+)
+
+WORKFLOWS = (SALES, SUPPORT, SUMMARY)

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from django.db import transaction
+
+from panels.fusion.clients.listing import ListedModel, list_models
+from panels.gateway import api_key
+from panels.models import LanguageModel, Provider
+
+# Beyond this a provider's name for a model does not fit the inventory.
+_MAX_NAME_CHARS = 200
+
+
+def take_over_listing(*, provider: Provider, now: datetime, environ: Mapping[str, str] = os.environ) -> int:
+    """Adds the models that the provider lists and the inventory lacks; gives how many.
+
+    What is in the inventory stays as it is, prices too: those are changed by a person. Raises ListingFailed and
+    MissingKey.
+    """
+    listed = list_models(base_url=provider.base_url, api_key=api_key(provider, environ=environ))
+    return _add_missing(provider, listed, now)
+
+
+@transaction.atomic
+def _add_missing(provider: Provider, listed: Iterable[ListedModel], now: datetime) -> int:
+    known = set(LanguageModel.objects.filter(provider=provider).values_list("name", flat=True))
+    fresh = {model.name: model for model in listed if model.name not in known and len(model.name) <= _MAX_NAME_CHARS}
+    LanguageModel.objects.bulk_create(_row(provider, model, now) for model in fresh.values())
+    return len(fresh)
+
+
+def _row(provider: Provider, model: ListedModel, now: datetime) -> LanguageModel:
+    return LanguageModel(
+        provider=provider,
+        name=model.name,
+        price_in_nanousd_per_mtok=model.price.in_nanousd_per_mtok if model.price else None,
+        price_out_nanousd_per_mtok=model.price.out_nanousd_per_mtok if model.price else None,
+        price_source=f"listed by {provider.name} on {now:%Y-%m-%d}" if model.price else "",
+        context_tokens=model.context_tokens,
+        created_at=now,
+    )
