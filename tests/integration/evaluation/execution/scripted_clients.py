@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -31,11 +32,13 @@ class ScriptedProviders:
     """Answers every model with ``answer``. ``asked`` counts requests by (item id, inventory key, twin).
 
     ``opened`` holds for each worker how many slots it came with; ``most_at_once`` the highest number of requests under
-    way at one time, over all workers. ``before`` is awaited with every request, inside it.
+    way at one time, over all workers. ``before`` is called with every request, ``on_open`` when a worker begins.
     """
 
     answer: Answerer = lambda request: reply()
     before: Callable[[ModelRequest], object] | None = None
+    on_open: Callable[[], object] | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
     asked: Counter[tuple[str, str, int]] = field(default_factory=Counter)
     requests: list[ModelRequest] = field(default_factory=list)
     opened: list[int] = field(default_factory=list)
@@ -47,20 +50,24 @@ class ScriptedProviders:
         self, models: Sequence[LanguageModel], concurrency: int
     ) -> AsyncIterator[Mapping[str, ModelClient]]:
         self.opened.append(concurrency)
+        if self.on_open is not None:
+            self.on_open()
         yield {inventory_key(model.pk): self for model in models}
 
     async def complete(self, request: ModelRequest) -> Reply | Failure:
         self.asked[request.item_id, request.model, request.twin] += 1
         self.requests.append(request)
-        self.under_way += 1
-        self.most_at_once = max(self.most_at_once, self.under_way)
+        with self.lock:
+            self.under_way += 1
+            self.most_at_once = max(self.most_at_once, self.under_way)
         try:
             if self.before is not None:
                 self.before(request)
             await asyncio.sleep(0)
             return self.answer(request)
         finally:
-            self.under_way -= 1
+            with self.lock:
+                self.under_way -= 1
 
 
 class Clock:

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from panels.fusion.types import Sampling, StrategyName
+from panels.services.panels import InvalidPanel, create_panel, validate_spec
+from panels.specs import MemberSpec, PanelSpec, StageSpec, content_hash, engine_panel
+from tests.factories import NOW, make_model, make_panel_version
+
+SPEC = PanelSpec(
+    strategy=StrategyName.MAJORITY,
+    stages=(StageSpec(members=(MemberSpec(model_id=1), MemberSpec(model_id=2, weight=2.0))),),
+    stop_at=1.0,
+)
+
+
+def one_member(**fields):
+    member = replace(SPEC.stages[0].members[0], **fields)
+    return replace(SPEC, stages=(StageSpec(members=(member, SPEC.stages[0].members[1])),))
+
+
+def test_equal_content_has_one_hash_however_its_numbers_are_written():
+    same = replace(SPEC, stop_at=1, stages=(StageSpec(members=(MemberSpec(model_id=1, weight=1), SPEC.members[1])),))
+    assert content_hash(same) == content_hash(SPEC)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(SPEC, strategy=StrategyName.WEIGHTED),
+        replace(SPEC, stop_at=None),
+        replace(SPEC, stages=(StageSpec(members=SPEC.members[::-1]),)),
+        replace(SPEC, stages=(StageSpec(members=SPEC.members, settles=True),)),
+        replace(SPEC, stages=tuple(StageSpec(members=(member,)) for member in SPEC.members)),
+        one_member(model_id=3),
+        one_member(weight=0.5),
+        one_member(skill=0.5),
+        one_member(sampling=Sampling(max_tokens=7)),
+        one_member(sampling=Sampling(temperature=0.0)),
+        one_member(sampling=Sampling(top_p=1.0)),
+        one_member(sampling=Sampling(seed=1)),
+    ],
+)
+def test_whatever_changes_the_answers_changes_the_hash(other):
+    assert content_hash(other) != content_hash(SPEC)
+
+
+@pytest.mark.django_db
+def test_the_engine_gets_members_by_inventory_key_stage_by_stage():
+    first, second, strong = make_model(), make_model(), make_model()
+    version = make_panel_version([[second, first], [strong]], stop_at=0.6, settles=True)
+    panel = engine_panel(version)
+    keys = [[member.model for member in stage.members] for stage in panel.stages]
+    assert keys == [[str(second.pk), str(first.pk)], [str(strong.pk)]]
+    assert ([stage.settles for stage in panel.stages], panel.stop_at) == ([False, True], 0.6)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"weight": -1.0}, "stages.0.members.0.weight"),
+        ({"weight": float("inf")}, "stages.0.members.0.weight"),
+        ({"skill": 1.0}, "stages.0.members.0.skill"),
+        ({"sampling": Sampling(max_tokens=0)}, "stages.0.members.0.max_tokens"),
+        ({"sampling": Sampling(max_tokens=101)}, "stages.0.members.0.max_tokens"),
+        ({"sampling": Sampling(max_tokens=9, temperature=2.1)}, "stages.0.members.0.temperature"),
+        ({"sampling": Sampling(max_tokens=9, top_p=0.0)}, "stages.0.members.0.top_p"),
+        ({"model_id": 0}, "stages.0.members.0.model"),
+    ],
+)
+def test_a_wrong_setting_of_a_member_is_named(fields, field):
+    model = make_model(max_output_tokens=100)
+    good = MemberSpec(model_id=model.pk, sampling=Sampling(max_tokens=9))
+    spec = PanelSpec(strategy=StrategyName.MAJORITY, stages=(StageSpec(members=(good,)),))
+    validate_spec(spec)
+    with pytest.raises(InvalidPanel) as caught:
+        validate_spec(replace(spec, stages=(StageSpec(members=(replace(good, **fields),)),)))
+    assert [name for name, _ in caught.value.problems] == [field]
+
+
+@pytest.mark.django_db
+def test_every_fault_of_a_schedule_is_listed_at_once():
+    member = MemberSpec(model_id=make_model().pk)
+    stages = (StageSpec(members=(member,), settles=True), StageSpec(members=()))
+    with pytest.raises(InvalidPanel) as caught:
+        create_panel(
+            name="Panel",
+            description="",
+            spec=PanelSpec(strategy=StrategyName.MAJORITY, stages=stages, stop_at=0.0),
+            by=None,
+            now=NOW,
+        )
+    assert {name for name, _ in caught.value.problems} == {"stop_at", "stages.0.settles", "stages.1"}
