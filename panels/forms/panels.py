@@ -177,8 +177,9 @@ class PanelEditor:
                 show_problems(self.head, [(parts[-1], message)])
 
     @property
-    def has_errors(self) -> bool:
-        return bool(self.head.errors) or any(any(rows.errors) for rows in self.stages)
+    def is_judged(self) -> bool:
+        """True for what was sent to be saved: shown again, it was refused."""
+        return self.head.is_bound
 
     def _used_stages(self) -> list[MemberRows]:
         """Up to the last stage with a member: an empty one before it is a mistake to be told about."""

@@ -153,9 +153,9 @@ def version_changes(old: PanelVersion, new: PanelVersion) -> VersionChanges:
 
 
 def with_members(versions: QuerySet[PanelVersion]) -> QuerySet[PanelVersion]:
-    """Members in panel order, with model and provider; the panel too."""
+    """Members in panel order, with model and provider; the panel and who made the version too."""
     seats = Member.objects.select_related("model__provider").order_by("seat")
-    return versions.select_related("panel").prefetch_related(Prefetch("members", queryset=seats))
+    return versions.select_related("panel", "created_by").prefetch_related(Prefetch("members", queryset=seats))
 
 
 def has_kind(members: Iterable[Member], kind: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from panels.models import Member, Panel, PanelVersion, Provider
 from panels.selectors.changes import VersionChanges, stop_words, weight_words
 from panels.selectors.costs import RequestCost, Tokens, decides_as_majority, request_cost
-from panels.selectors.panels import has_kind, latest_number, previous_version, version_changes, with_members
+from panels.selectors.panels import has_kind, latest_number, version_changes, with_members
 from panels.specs import MemberSpec, PanelSpec, spec_of
 
 
@@ -73,15 +73,15 @@ class VersionPage:
 
 def read_version(panel: Panel, number: int | None, *, tokens: Tokens) -> VersionPage | None:
     """The version of this number, the latest if none is given; None if there is no such version."""
-    latest = latest_number(panel)
-    version = with_members(panel.versions.filter(number=latest if number is None else number)).first()
-    if version is None:
+    wanted = panel.versions.all() if number is None else panel.versions.filter(number__lte=number)
+    version, older = [*with_members(wanted).order_by("-number")[:2], None, None][:2]
+    if version is None or number not in {None, version.number}:
         return None
-    spec, older = spec_of(version), previous_version(version)
+    spec = spec_of(version)
     models = {seat.model_id: seat.model for seat in version.members.all()}
     return VersionPage(
         version=version,
-        latest=latest,
+        latest=version.number if number is None else latest_number(panel),
         stages=_stages(version, spec),
         cost=request_cost(spec, models=models, tokens=tokens),
         decides_as_majority=decides_as_majority(spec),

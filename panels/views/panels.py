@@ -125,6 +125,6 @@ def _done(request: HttpRequest, version: PanelVersion) -> HttpResponse:
 
 
 def _editor_page(request: HttpRequest, editor: PanelEditor, latest: PanelVersion | None) -> HttpResponse:
-    status = HTTPStatus.UNPROCESSABLE_ENTITY if editor.has_errors else HTTPStatus.OK
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if editor.is_judged else HTTPStatus.OK
     context = {"editor": editor, "form": editor.head, "latest": latest, "offered": offered_models()}
     return render_page(request, "panels/panel_form.html", context, fragments=["editor"], status=status)

@@ -1,0 +1,86 @@
+import pytest
+
+from panels.models import Provider
+from tests.factories import make_model, make_provider
+
+LIST, NEW = "/models/providers/", "/models/providers/new/"
+GOOD = {
+    "name": "OpenRouter",
+    "kind": "openai",
+    "base_url": "https://openrouter.ai/api/v1",
+    "api_key_env": "OPENROUTER_API_KEY",
+}
+
+
+def test_no_provider_yet_says_what_to_do(manager):
+    assert "No providers yet" in manager.get(LIST).content.decode()
+
+
+def test_the_list_counts_available_models_and_hides_recorded_providers(viewer, django_assert_max_num_queries):
+    for number in range(60):
+        provider = make_provider(name=f"House {number:02}")
+        make_model(provider=provider)
+    make_provider(name="Replayed", kind="recorded")
+    with django_assert_max_num_queries(12):
+        page = viewer.get(LIST).context["providers"]
+    assert (page.total, len(page.page.rows), page.page.rows[0].available) == (60, 50, 1)
+    assert "Replayed" in viewer.get(LIST, {"kind": "all", "q": "repl"}).content.decode()
+    assert "No provider matches" in viewer.get(LIST, {"q": "zzz"}).content.decode()
+
+
+def test_the_export_names_variables_and_never_holds_a_key(viewer):
+    make_provider(name="House", api_key_env="HOUSE_API_KEY")
+    text = b"".join(viewer.get(LIST, {"export": "csv"}).streaming_content).decode()
+    assert text.splitlines()[0] == "slug,name,kind,base_url,api_key_env,models"
+    assert "HOUSE_API_KEY" in text
+
+
+def test_a_provider_is_added_and_changed(manager):
+    answer = manager.post(NEW, GOOD, follow=True)
+    assert "Now add the models it hosts" in answer.content.decode()
+    manager.post("/models/providers/openrouter/edit/", GOOD | {"name": "Router"}, follow=True)
+    assert Provider.objects.get().name == "Router"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", ""),
+        ("kind", "recorded"),
+        ("base_url", "http://169.254.169.254/latest"),
+        ("base_url", "http://openrouter.ai/api/v1"),
+        ("api_key_env", "DATABASE_URL"),
+    ],
+)
+def test_a_wrong_field_is_named_and_nothing_is_saved(manager, field, value):
+    answer = manager.post(NEW, GOOD | {field: value})
+    assert answer.status_code == 422
+    assert list(answer.context["form"].errors) == [field]
+    assert not Provider.objects.exists()
+
+
+@pytest.mark.parametrize("key", ["sk-or-v1-0123456789", "sk-" + "x" * 100])
+def test_a_key_that_was_entered_does_not_come_back_in_the_page(manager, key):
+    answer = manager.post(NEW, GOOD | {"api_key_env": key})
+    assert answer.status_code == 422
+    assert key not in answer.content.decode()
+    assert "api_key_env" in answer.context["form"].errors
+
+
+def test_a_recorded_provider_cannot_be_edited(manager):
+    provider = make_provider(kind="recorded")
+    answer = manager.get(f"/models/providers/{provider.slug}/edit/", follow=True)
+    assert "made by imports" in answer.content.decode()
+
+
+def test_a_viewer_reads_and_is_told_who_can_do_more(viewer):
+    provider = make_provider()
+    assert "Product managers can change the inventory." in viewer.get(LIST).content.decode()
+    for address in (NEW, f"/models/providers/{provider.slug}/edit/"):
+        assert viewer.get(address).status_code == 403
+        assert viewer.post(address, GOOD).status_code == 403
+    assert Provider.objects.count() == 1
+
+
+def test_a_provider_that_is_not_there_is_not_found(manager):
+    assert manager.get("/models/providers/nobody/edit/").status_code == 404
