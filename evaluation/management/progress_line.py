@@ -53,4 +53,7 @@ class ProgressLine:
 
     def _money(self, progress: Progress) -> str:
         spent = f"${dollars_from_nanousd(progress.spent_nanousd):,.4f} spent"
-        return spent if self._cap is None else f"{spent} of ${dollars_from_nanousd(self._cap):,.2f}"
+        if self._cap is None:
+            return spent
+        cap = dollars_from_nanousd(self._cap)
+        return f"{spent} of ${cap:,.{2 if cap >= 1 else 4}f}"

@@ -34,6 +34,12 @@ def test_says_count_rate_time_left_and_money_against_the_cap() -> None:
     assert "$0.0123 spent of $2.00" in shown
 
 
+def test_a_cap_below_a_dollar_is_not_rounded_away() -> None:
+    stream = Terminal()
+    ProgressLine(stream, wanted=200, cap_nanousd=5_000_000, clock=Clock()).show(_progress(1))
+    assert "of $0.0050" in stream.getvalue()
+
+
 def test_a_terminal_has_one_line_that_is_rewritten() -> None:
     stream = Terminal()
     line = ProgressLine(stream, wanted=200, cap_nanousd=None, clock=Clock())
