@@ -158,10 +158,10 @@ def _save_progress(run_id: int, finished: Sequence[FinishedUnit], answers: Seque
 def _count(counts: _Counts, finished: FinishedUnit, answer: Row) -> None:
     counts.numbers.update(
         done=1,
-        failed=answer["outcome"] == Answer.Outcome.FAILED,
-        abstained=answer["outcome"] != Answer.Outcome.ANSWERED,
-        scored=answer["correct"] is not None,
-        correct=bool(answer["correct"]),
+        failed=int(answer["outcome"] == Answer.Outcome.FAILED),
+        abstained=int(answer["outcome"] != Answer.Outcome.ANSWERED),
+        scored=int(answer["correct"] is not None),
+        correct=int(answer["correct"] is True),
         calls=answer["call_count"],
     )
     counts.errors.update(failed_kinds(finished.fused))
@@ -169,7 +169,7 @@ def _count(counts: _Counts, finished: FinishedUnit, answer: Row) -> None:
     if previous is not None:
         # What is replaced was a failed answer, so it was never a right one.
         counts.numbers.subtract(
-            {"done": 1, "failed": 1, "abstained": 1, "scored": previous.scored, "calls": previous.call_count}
+            {"done": 1, "failed": 1, "abstained": 1, "scored": int(previous.scored), "calls": previous.call_count}
         )
         counts.errors.subtract([each.outcome for each in previous.attempts.values() if each.outcome != Call.OK])
 
