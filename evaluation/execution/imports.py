@@ -69,7 +69,8 @@ def _load(lease: ImportLease) -> None:
     job = DatasetImport.objects.select_related("dataset").get(pk=lease.import_id)
     files = files_of(job)
     lease.bytes_total = _bytes_to_read(files)
-    lease.beat(bytes_total=lease.bytes_total)
+    job.options["started_at"] = lease.clock().isoformat()
+    lease.beat(bytes_total=lease.bytes_total, options=job.options)
     intake = _intake(lease)
     checked = check_dataset(files, _choices_of(job), intake)
     if checked is None:

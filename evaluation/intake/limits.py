@@ -4,15 +4,12 @@ from dataclasses import dataclass
 
 MIB = 1024 * 1024
 
-MAX_UPLOAD_BYTES = 256 * MIB
-"""What one upload may bring per file: the 200 MB that an import has to stream, with room."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """How much a file may hold before it is refused. The defaults are far beyond real data and short of harm.
 
-    ``text_bytes``: of the unpacked text, ten times the largest upload; beyond it a disk is the target, not a benchmark.
+    ``text_bytes``: of the unpacked text, ten times a large upload; beyond it a disk is the target, not a benchmark.
     ``unpack_ratio``: real JSON packs 5 to 20 times, deflate can reach 1,032 with nothing but repetition.
     ``line_bytes``: a line is held in memory; a prompt of a million tokens is about 4 MB.
     ``document_bytes``: a JSON document (one list instead of lines) has to be read whole.

@@ -18,10 +18,11 @@ from django.db import transaction
 from django.utils.text import slugify
 
 from evaluation.execution.import_lease import ImportLease, Watcher
-from evaluation.execution.imports import forget_import, run_import
+from evaluation.execution.imports import files_of, forget_import, run_import
 from evaluation.intake.checking import DatasetFiles, ReadingChoices
 from evaluation.intake.columns import Role
 from evaluation.intake.files import SourceFile
+from evaluation.intake.preview import FilePreview, preview_file
 from evaluation.intake.problems import Problem
 from evaluation.models import Dataset, DatasetImport, DatasetVersion, Workflow
 from evaluation.tasks import wake_import
@@ -73,7 +74,10 @@ def receive_upload(
     by: User | None,
     now: datetime,
 ) -> DatasetImport:
-    """A draft whose files are kept until it ends. ``uploads`` has the items and may have the other files."""
+    """A draft whose files are kept until it ends. ``uploads`` has the items and may have the other files.
+
+    Raises ImportRejected where no row at all can be read of a file; then nothing is kept.
+    """
     folder = Path("imports") / uuid.uuid4().hex
     with transaction.atomic():
         dataset = _find_or_create_dataset(name=name, slug=dataset_slug(name), workflow=workflow, now=now)
@@ -87,7 +91,22 @@ def receive_upload(
     }
     job.bytes_total = sum(upload.size for upload in uploads.values())
     job.save(update_fields=["options", "bytes_total"])
+    _require_rows(job)
     return job
+
+
+def _require_rows(job: DatasetImport) -> None:
+    unreadable = [preview for preview in previews_of(job) if not preview.rows]
+    if unreadable:
+        forget_import(job)
+        raise ImportRejected(tuple(problem for preview in unreadable for problem in preview.problems))
+
+
+def previews_of(job: DatasetImport) -> tuple[FilePreview, ...]:
+    """The first rows of each file of a draft."""
+    files = files_of(job)
+    named = ((Role.ITEMS, files.items), (Role.RECORDED, files.recorded), (Role.MODELS, files.models))
+    return tuple(preview_file(source, role) for role, source in named if source is not None)
 
 
 def _keep_files(folder: Path, uploads: Mapping[Role, File[bytes]]) -> None:

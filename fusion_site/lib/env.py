@@ -35,6 +35,7 @@ REMEDIES = {
     "QUORUM_PORT": "Set it to a free port from 1 to 65535; the default is 8000.",
     "QUORUM_SIMULATOR_PORT": "Set it to a free port from 1 to 65535; the default is 8765.",
     "QUORUM_WORKER_THREADS": "Set it to a number from 1 to 64; the default is 4.",
+    "QUORUM_MAX_UPLOAD_MB": "Set it to a number of megabytes from 1 to 4096; the default is 256.",
     "QUORUM_DB_POOL_SIZE": "Set it to a number from 1 to 200; the default is 10.",
 }
 
@@ -64,6 +65,7 @@ class Env(BaseSettings):
     quorum_simulator_port: Port = 8765
     quorum_worker_threads: Annotated[int, Field(ge=1, le=64)] = 4
     quorum_db_pool_size: Annotated[int, Field(ge=1, le=200)] = 10
+    quorum_max_upload_mb: Annotated[int, Field(ge=1, le=4096)] = 256
 
     @field_validator("allowed_hosts", "csrf_trusted_origins", mode="before")
     @classmethod
