@@ -74,9 +74,10 @@ def fits_form(spec: PanelSpec) -> bool:
 
 def draft_after_button(data: QueryDict) -> Draft | None:
     """What was typed, with a row more or less, where a row's button sent the form; else None."""
-    if (stage := _places(data.get("add"), 1)) is not None:
+    # A control called "remove" would hide the form element's own method of that name from every script.
+    if (stage := _places(data.get("add_row"), 1)) is not None:
         return _draft_of_post(data).with_row(stage[0])
-    if (place := _places(data.get("remove"), 2)) is not None:
+    if (place := _places(data.get("remove_row"), 2)) is not None:
         return _draft_of_post(data).without_row(*place)
     return None
 

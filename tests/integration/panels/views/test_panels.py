@@ -190,35 +190,35 @@ def test_a_model_may_be_named_by_its_id_where_only_one_provider_has_it(manager):
 
 def test_add_and_remove_keep_what_was_typed_and_judge_nothing(manager):
     rows = rows_for([{"model": "half typ", "weight": "x"}, {"model": "second"}], [{}], [{}])
-    added = manager.post(NEW, head(name="") | rows | {"add": "0"})
+    added = manager.post(NEW, head(name="") | rows | {"add_row": "0"})
     assert added.status_code == 200
     page = added.content.decode()
     assert 'value="half typ"' in page
     assert 'name="stage0-2-model"' in page
     assert "data-focus" in page
     assert "aria-invalid" not in page
-    removed = manager.post(NEW, head() | rows | {"remove": "0-0"}).content.decode()
+    removed = manager.post(NEW, head() | rows | {"remove_row": "0-0"}).content.decode()
     assert "half typ" not in removed
     assert 'name="stage0-0-model" value="second"' in removed
     assert not Panel.objects.exists()
 
 
-@pytest.mark.parametrize("button", [{"add": "9"}, {"add": "x"}, {"remove": "0"}, {"remove": "0-"}, {"add": "-1"}])
+@pytest.mark.parametrize("button", [{"add_row": "9"}, {"add_row": "x"}, {"remove_row": "0"}, {"remove_row": "0-"}, {"add_row": "-1"}])
 def test_a_button_that_no_page_has_is_no_button(manager, button):
     answer = manager.post(NEW, head() | rows_for([{}]) | button)
     assert answer.status_code == 422
 
 
 def test_rows_have_an_end(manager):
-    answer = manager.post(NEW, head() | rows_for([{}] * 50) | {"add": "0"})
+    answer = manager.post(NEW, head() | rows_for([{}] * 50) | {"add_row": "0"})
     assert len(answer.context["editor"].stages[0].forms) == 50
-    assert manager.post(NEW, head() | {"stage0-TOTAL_FORMS": "9999", "add": "0"}).status_code == 200
+    assert manager.post(NEW, head() | {"stage0-TOTAL_FORMS": "9999", "add_row": "0"}).status_code == 200
     assert manager.post(NEW, head()).status_code == 422
 
 
 def test_an_htmx_form_gets_the_same_fragment_back(manager):
     headers = {"HTTP_HX_REQUEST": "true", "HTTP_HX_TARGET": "editor"}
-    answer = manager.post(NEW, head() | rows_for([{}]) | {"add": "0"}, **headers)
+    answer = manager.post(NEW, head() | rows_for([{}]) | {"add_row": "0"}, **headers)
     assert answer.content.decode().strip().startswith('<form class="stack-list" id="editor"')
     done = manager.post(NEW, head() | rows_for([seat(make_model())]), **headers)
     assert done["HX-Redirect"] == "/panels/sales/v1/"
