@@ -203,7 +203,9 @@ def test_add_and_remove_keep_what_was_typed_and_judge_nothing(manager):
     assert not Panel.objects.exists()
 
 
-@pytest.mark.parametrize("button", [{"add_row": "9"}, {"add_row": "x"}, {"remove_row": "0"}, {"remove_row": "0-"}, {"add_row": "-1"}])
+@pytest.mark.parametrize(
+    "button", [{"add_row": "9"}, {"add_row": "x"}, {"remove_row": "0"}, {"remove_row": "0-"}, {"add_row": "-1"}]
+)
 def test_a_button_that_no_page_has_is_no_button(manager, button):
     answer = manager.post(NEW, head() | rows_for([{}]) | button)
     assert answer.status_code == 422
