@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from evaluation.execution import leases
 from evaluation.execution.batches import Claim, cap_run, claim_batch, finish_run, next_batch
 from evaluation.execution.leases import (
     LEASE_TTL,
@@ -50,6 +52,21 @@ def test_leases_never_hold_more_slots_than_the_run_has():
     assert claim_lease(run_id=run.pk, wanted_slots=3, worker="w", now=NOW) is None
     run.refresh_from_db()
     assert (run.slots_leased, run.state, run.started_at, run.resumed_at) == (5, Run.State.RUNNING, NOW, NOW)
+
+
+def test_a_worker_that_comes_second_in_a_race_for_slots_tries_with_what_is_left(monkeypatch):
+    run = new_run(concurrency=4)
+    original, racing = leases._claim_slots, [3]
+
+    def lose_the_first_race(*args: Any, **kwargs: Any) -> Lease | None:
+        while racing:
+            lease_of(run, slots=racing.pop())
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(leases, "_claim_slots", lose_the_first_race)
+    lease = lease_of(run, slots=4)
+    assert lease.slots == 1
+    assert Lease.objects.count() == 2
 
 
 @pytest.mark.parametrize("state", ["paused", "capped", "cancelled", "finished"])

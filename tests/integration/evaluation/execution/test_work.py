@@ -239,6 +239,27 @@ def test_a_missing_key_fails_the_calls_and_says_which():
     assert "NOWHERE_SET" in call.detail
 
 
+def test_a_reply_recorded_before_its_other_arm_is_not_bought_again():
+    run = panel_run(examples=1, reuse_replies=False)
+    work(run, ScriptedProviders())
+    # As a worker leaves it that dies between the two answers of an example.
+    run.answers.filter(arm__is_baseline=False).delete()
+    Run.objects.filter(pk=run.pk).update(state=Run.State.QUEUED)
+    Batch.objects.filter(run=run).update(state=Batch.State.PENDING)
+    providers = ScriptedProviders()
+    work(run, providers)
+    assert run.state == Run.State.FINISHED
+    assert len(providers.requests) == 2
+    assert Call.objects.filter(answer__run=run, reused_from__answer__arm__is_baseline=True).count() == 1
+
+
+def test_a_batch_with_nothing_left_to_do_is_done():
+    run = panel_run(examples=2)
+    Batch.objects.create(run=run, number=9, first_position=50, last_position=60)
+    work(run, ScriptedProviders())
+    assert run.state == Run.State.FINISHED
+
+
 def test_work_on_a_run_that_has_ended_does_nothing():
     run = panel_run(state=Run.State.CANCELLED)
     providers = ScriptedProviders()

@@ -167,6 +167,34 @@ def test_a_capped_run_goes_on_only_with_a_higher_cap(woken, django_capture_on_co
     assert (run.state, run.cap_nanousd, woken) == (Run.State.QUEUED, 11, [run.pk])
 
 
+@pytest.mark.django_db
+def test_a_paused_run_may_get_another_cap_but_none_below_what_was_spent():
+    run = make_run(one_model_experiment(), state=Run.State.PAUSED, cap_nanousd=10, spent_nanousd=6)
+    with pytest.raises(CapTooLow):
+        resume_run(run=run, now=NOW, cap_nanousd=5)
+    resume_run(run=run, now=NOW, cap_nanousd=7)
+    assert run.cap_nanousd == 7
+
+
+@pytest.mark.django_db
+def test_a_state_that_changes_under_an_action_stops_it(monkeypatch):
+    run = make_run(one_model_experiment(), state=Run.State.RUNNING)
+
+    def finish_meanwhile(checked: Run) -> None:
+        Run.objects.filter(pk=checked.pk).update(state=Run.State.FINISHED)
+
+    monkeypatch.setattr("evaluation.services.runs.require_pausable", finish_meanwhile)
+    with pytest.raises(WrongState, match="just changed"):
+        pause_run(run=run, now=NOW)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_run_over_no_examples_is_finished_at_once():
+    run = start(one_model_experiment(examples=0))
+    work(run, ScriptedProviders())
+    assert (run.state, run.answers_wanted) == (Run.State.FINISHED, 0)
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(("act", "state"), [(pause_run, "paused"), (cancel_run, "cancelled")])
 def test_a_stopped_run_finishes_what_was_begun_and_gives_back_the_rest(act, state):
