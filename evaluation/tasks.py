@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from datetime import timedelta
 
 from celery import shared_task
 from celery.signals import worker_shutting_down
@@ -12,11 +13,14 @@ from django.utils import timezone
 
 from evaluation.execution.imports import load_import, sweep_imports
 from evaluation.execution.leases import runs_to_wake, sweep_leases
+from evaluation.execution.shift import Pace
 from evaluation.execution.work import close_run, runs_without_result, work_run
 from panels.gateway import clients_for
 
 # A wake that nobody took by then is repeated by the sweep.
 WAKE_EXPIRES_S = 10.0
+# A worker has few threads: long runs take turns, and sweeps and imports get theirs in between.
+_PACE = Pace(shift=timedelta(seconds=60))
 _stopping = threading.Event()
 
 
@@ -28,7 +32,16 @@ def _stop_working(**_: object) -> None:
 
 @shared_task(name="evaluation.work_run")
 def work_run_task(*, run_id: int) -> None:
-    work_run(run_id=run_id, worker=_worker_name(), clients_for=clients_for, clock=timezone.now, stop=_stopping)
+    work_run(
+        run_id=run_id,
+        worker=_worker_name(),
+        clients_for=clients_for,
+        clock=timezone.now,
+        stop=_stopping,
+        pace=_PACE,
+    )
+    if run_id in runs_to_wake(now=timezone.now()) and not _stopping.is_set():
+        wake_run(run_id=run_id)
 
 
 @shared_task(name="evaluation.sweep_runs")

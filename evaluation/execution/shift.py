@@ -29,7 +29,8 @@ Clock = Callable[[], datetime]
 class Pace:
     """How a worker works: seconds between signs of life, seconds an answer may wait to be stored, rows at once.
 
-    ``slots`` is how much of a run's concurrency one worker takes at most.
+    ``slots`` is how much of a run's concurrency one worker takes at most. After ``shift`` it makes room for whatever
+    else waits for a worker; None is no end before the run's.
     """
 
     slots: int = 100
@@ -37,6 +38,7 @@ class Pace:
     pulse_s: float = 1.0
     flush_s: float = 0.1
     flush_rows: int = 500
+    shift: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +66,7 @@ class Shift:
         self._held: set[int] = set()
         self._settled = asyncio.Event()
         self._stopping = False
+        self._until = None if terms.pace.shift is None else terms.clock() + terms.pace.shift
 
     async def run(self) -> None:
         """Until nothing is left to claim, or a stop. Raises ExceptionGroup, with LeaseLost in it if that is why."""
@@ -90,6 +93,8 @@ class Shift:
                 for unit in batch.units:
                     await self._outbox.has_room()
                     await self._window.acquire()
+                    if self._is_over():
+                        self.stop()
                     if self._stopping:
                         return
                     group.create_task(self._answer(unit))
@@ -156,6 +161,9 @@ class Shift:
             state = await self._database.run(renew_lease, terms.lease, now=terms.clock(), ttl=terms.pace.lease_ttl)
             if state != Run.State.RUNNING or terms.stop.is_set():
                 self.stop()
+
+    def _is_over(self) -> bool:
+        return self._until is not None and self._terms.clock() >= self._until
 
 
 def take_batch(terms: Terms) -> tuple[Claim, LoadedBatch | None]:

@@ -36,6 +36,16 @@ def test_a_sweep_ends_dead_leases_and_wakes_workers_for_their_runs(woken):
     assert (run.slots_leased, woken) == (0, [run.pk])
 
 
+def test_a_task_whose_shift_ended_before_its_run_wakes_another(woken, monkeypatch):
+    run = new_run()
+    monkeypatch.setattr(tasks, "work_run", lambda **_: None)
+    tasks.work_run_task(run_id=run.pk)
+    assert woken == [run.pk]
+    Run.objects.update(state=Run.State.FINISHED)
+    tasks.work_run_task(run_id=run.pk)
+    assert woken == [run.pk]
+
+
 def test_a_sweep_makes_up_for_a_result_that_was_not_computed(woken):
     ended = timezone.now() - timedelta(minutes=1)
     due = new_run(state=Run.State.FINISHED, finished_at=ended)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -266,3 +267,20 @@ def test_work_on_a_run_that_has_ended_does_nothing():
     work(run, providers)
     assert not providers.asked
     assert not Lease.objects.exists()
+
+
+def test_after_its_shift_a_worker_makes_room_and_the_next_one_goes_on():
+    run, clock = panel_run(examples=20, concurrency=1), Clock()
+
+    def pass_time(_request: ModelRequest) -> None:
+        clock.move(seconds=1)
+
+    first, second = ScriptedProviders(before=pass_time), ScriptedProviders()
+    work(run, first, clock=clock, pace=Pace(pulse_s=0.02, flush_s=0.005, shift=timedelta(seconds=5)))
+    assert run.state == Run.State.RUNNING
+    assert 0 < run.answers.count() < run.answers_wanted
+    assert (run.slots_leased, run.reserved_nanousd) == (0, 0)
+    work(run, second, clock=clock)
+    assert run.state == Run.State.FINISHED
+    assert len(first.asked + second.asked) == 20 * 3
+    assert set((first.asked + second.asked).values()) == {1}
