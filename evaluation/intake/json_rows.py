@@ -74,7 +74,12 @@ class _JsonParser:
 
 
 def _reason(error: ValueError) -> str:
-    return f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
+    # Some of the decoder's messages end with the "at" that we write ourselves.
+    return (
+        f"{error.msg.removesuffix(' at')} at column {error.colno}"
+        if isinstance(error, json.JSONDecodeError)
+        else str(error)
+    )
 
 
 def _storable_object(

@@ -67,6 +67,13 @@ class RecordedOutput(models.Model):
                 name="recorded_output_latency_not_negative", condition=Q(latency_s=None) | Q(latency_s__gte=0)
             ),
         ]
+        # A version's page counts these by model; without the indexes it would read every text.
+        indexes = [
+            models.Index(name="recorded_output_labels", fields=["model", "correct"]),
+            models.Index(
+                name="recorded_output_unreadable", fields=["model"], condition=Q(has_predicted=True, predicted=None)
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.example_id}:{self.model_id}"

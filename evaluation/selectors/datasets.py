@@ -12,6 +12,8 @@ from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from evaluation.models import DatasetVersion, Example, RecordedOutput, Workflow
+from evaluation.stats.interval import Interval
+from evaluation.stats.proportions import wilson
 from fusion_site.lib.paging import Order, Page, page_of
 from panels.models import LanguageModel
 
@@ -169,6 +171,10 @@ class RecordedModel:
     def share_right(self) -> float | None:
         return self.right / self.labelled if self.labelled else None
 
+    @property
+    def interval(self) -> Interval | None:
+        return wilson(self.right, self.labelled) if self.labelled else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionPage:
@@ -202,7 +208,7 @@ def find_version(slug: str, number: int | None) -> DatasetVersion | None:
 def version_page(
     version: DatasetVersion, wanted: ExampleFilter, *, after: str | None, before: str | None
 ) -> VersionPage:
-    """Seven queries at most, whatever the number of rows."""
+    """Eight queries at most, whatever the number of rows."""
     examples = _examples(version, wanted)
     light = examples.only("position", "item_id", "title", "reference", "references", "choices", "group", "version_id")
     return VersionPage(
@@ -235,22 +241,18 @@ def _groups(version: DatasetVersion) -> tuple[tuple[str, int], ...]:
 def _recorded_models(version: DatasetVersion) -> tuple[RecordedModel, ...]:
     if version.recorded_by_id is None:
         return ()
-    counts = (
-        RecordedOutput.objects.filter(model__provider=version.recorded_by_id)
-        .values_list("model")
-        .annotate(
-            outputs=Count("pk"),
-            unreadable=Count("pk", filter=Q(has_predicted=True, predicted=None)),
-            labelled=Count("correct"),
-            right=Count("pk", filter=Q(correct=True)),
-        )
-    )
-    models = LanguageModel.objects.in_bulk([row[0] for row in counts])
-    found = (
-        RecordedModel(model=models[pk], outputs=outputs, unreadable=unreadable, labelled=labelled, right=right)
-        for pk, outputs, unreadable, labelled, right in counts
-    )
+    models = list(LanguageModel.objects.filter(provider=version.recorded_by_id))
+    outputs = RecordedOutput.objects.filter(model__in=models).values_list("model")
+    counts = outputs.annotate(outputs=Count("pk"), labelled=Count("correct"), right=Count("pk", filter=Q(correct=True)))
+    by_model = {row[0]: row[1:] for row in counts}
+    unreadable = dict(outputs.filter(has_predicted=True, predicted=None).annotate(n=Count("pk")))
+    found = (_recorded_model(model, by_model.get(model.pk, (0, 0, 0)), unreadable.get(model.pk, 0)) for model in models)
     return tuple(sorted(found, key=lambda row: row.model.name.casefold()))
+
+
+def _recorded_model(model: LanguageModel, counts: tuple[int, int, int], unreadable: int) -> RecordedModel:
+    outputs, labelled, right = counts
+    return RecordedModel(model=model, outputs=outputs, unreadable=unreadable, labelled=labelled, right=right)
 
 
 # Exports in the form in which they can be imported
