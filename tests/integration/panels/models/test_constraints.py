@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from panels.models import Member, PanelVersion, Provider
+from tests.constraints import Check, Unique, constraints_of, refuse
+from tests.factories import NOW, make_model, make_panel_version, make_provider
+
+pytestmark = pytest.mark.django_db
+
+
+def make_version() -> PanelVersion:
+    return make_panel_version([[make_model()]])
+
+
+def make_seat() -> Member:
+    return make_version().members.get()
+
+
+def make_recorded_provider() -> Provider:
+    return make_provider(kind=Provider.Kind.RECORDED)
+
+
+CONSTRAINTS: dict[str, Check | Unique] = {
+    "provider_kind_known": Check(make=make_provider, changes={"kind": "guessed"}),
+    "provider_has_url_unless_recorded": Check(make=make_provider, changes={"base_url": ""}),
+    "model_unique_in_provider": Unique(make=make_model, fields=["provider", "name"]),
+    "model_name_not_empty": Check(make=make_model, changes={"name": ""}),
+    "model_prices_not_negative": Check(make=make_model, changes={"price_in_nanousd_per_mtok": -1}),
+    "model_prices_out_not_negative": Check(make=make_model, changes={"price_out_nanousd_per_mtok": -1}),
+    "model_price_known_on_both_sides": Check(make=make_model, changes={"price_out_nanousd_per_mtok": None}),
+    "model_retired_after_created": Check(make=make_model, changes={"retired_at": NOW - timedelta(seconds=1)}),
+    "panel_version_number_unique": Unique(make=make_version, fields=["panel", "number"], also={"content_hash": "x"}),
+    "panel_version_content_unique": Unique(make=make_version, fields=["panel", "content_hash"], also={"number": 2}),
+    "panel_version_number_from_one": Check(make=make_version, changes={"number": 0}),
+    "panel_version_stop_at_is_share": Check(make=make_version, changes={"stop_at": 0.0}),
+    "panel_version_strategy_known": Check(make=make_version, changes={"strategy": "loudest"}),
+    "member_seat_unique": Unique(make=make_seat, fields=["version", "seat"]),
+    "member_weight_not_negative": Check(make=make_seat, changes={"weight": -0.1}),
+    "member_skill_is_share": Check(make=make_seat, changes={"skill": 1.0}),
+    "member_max_tokens_positive": Check(make=make_seat, changes={"max_tokens": 0}),
+}
+
+
+@pytest.mark.parametrize("name", sorted(CONSTRAINTS))
+def test_the_database_refuses(name):
+    refuse("panels", name, CONSTRAINTS[name])
+
+
+def test_every_constraint_has_its_test():
+    assert set(CONSTRAINTS) == set(constraints_of("panels"))
+
+
+def test_a_recorded_provider_has_no_address():
+    with_address = Check(make=make_recorded_provider, changes={"base_url": "http://127.0.0.1:9/v1"})
+    refuse("panels", "provider_has_url_unless_recorded", with_address)
+
+
+@pytest.mark.parametrize("field", ["price_in_nanousd_per_mtok", "price_out_nanousd_per_mtok"])
+def test_half_a_price_is_no_price(field):
+    refuse("panels", "model_price_known_on_both_sides", Check(make=make_model, changes={field: None}))
+
+
+@pytest.mark.parametrize("stop_at", [-0.5, 0.0, 1.01])
+def test_a_stop_lies_above_none_and_within_all(stop_at):
+    refuse("panels", "panel_version_stop_at_is_share", Check(make=make_version, changes={"stop_at": stop_at}))
+
+
+@pytest.mark.parametrize("skill", [0.0, 1.0])
+def test_a_skill_is_never_certain(skill):
+    refuse("panels", "member_skill_is_share", Check(make=make_seat, changes={"skill": skill}))
+
+
+@pytest.mark.parametrize("make", [make_provider, make_version])
+def test_a_slug_names_one_thing(make):
+    one, other = ((row.panel if isinstance(row, PanelVersion) else row) for row in (make(), make()))
+    with pytest.raises(IntegrityError), transaction.atomic():
+        type(other).objects.filter(pk=other.pk).update(slug=one.slug)
