@@ -208,7 +208,7 @@ def find_version(slug: str, number: int | None) -> DatasetVersion | None:
 def version_page(
     version: DatasetVersion, wanted: ExampleFilter, *, after: str | None, before: str | None
 ) -> VersionPage:
-    """Eight queries at most, whatever the number of rows."""
+    """Seven queries at most, whatever the number of rows."""
     examples = _examples(version, wanted)
     light = examples.only("position", "item_id", "title", "reference", "references", "choices", "group", "version_id")
     return VersionPage(
@@ -241,17 +241,24 @@ def _groups(version: DatasetVersion) -> tuple[tuple[str, int], ...]:
 def _recorded_models(version: DatasetVersion) -> tuple[RecordedModel, ...]:
     if version.recorded_by_id is None:
         return ()
-    models = list(LanguageModel.objects.filter(provider=version.recorded_by_id))
-    outputs = RecordedOutput.objects.filter(model__in=models).values_list("model")
-    counts = outputs.annotate(outputs=Count("pk"), labelled=Count("correct"), right=Count("pk", filter=Q(correct=True)))
+    unreadable = RecordedOutput.objects.filter(model=OuterRef("pk"), has_predicted=True, predicted=None)
+    number = unreadable.order_by().values("model").annotate(n=Count("pk")).values("n")
+    models = list(
+        LanguageModel.objects.filter(provider=version.recorded_by_id).annotate(unreadable=Coalesce(Subquery(number), 0))
+    )
+    counts = (
+        RecordedOutput.objects.filter(model__in=models)
+        .values_list("model")
+        .annotate(outputs=Count("pk"), labelled=Count("correct"), right=Count("pk", filter=Q(correct=True)))
+    )
     by_model = {row[0]: row[1:] for row in counts}
-    unreadable = dict(outputs.filter(has_predicted=True, predicted=None).annotate(n=Count("pk")))
-    found = (_recorded_model(model, by_model.get(model.pk, (0, 0, 0)), unreadable.get(model.pk, 0)) for model in models)
+    found = (_recorded_model(model, by_model.get(model.pk, (0, 0, 0))) for model in models)
     return tuple(sorted(found, key=lambda row: row.model.name.casefold()))
 
 
-def _recorded_model(model: LanguageModel, counts: tuple[int, int, int], unreadable: int) -> RecordedModel:
+def _recorded_model(model: LanguageModel, counts: tuple[int, int, int]) -> RecordedModel:
     outputs, labelled, right = counts
+    unreadable = getattr(model, "unreadable", 0)
     return RecordedModel(model=model, outputs=outputs, unreadable=unreadable, labelled=labelled, right=right)
 
 
