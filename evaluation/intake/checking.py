@@ -62,9 +62,10 @@ def check_dataset(files: DatasetFiles, choices: ReadingChoices, intake: Intake) 
     outputs, labelled = _check_outputs(files, intake, index, content)
     prices = read_prices(files.models, intake) if files.models else {}
     scorer = choices.scorer or default_scorer(kind, labelled=labelled)
-    if scorer == "recorded" and not labelled:
-        message = "scorer recorded needs recorded outputs that say “correct”; add them or choose another scorer"
-        intake.report(files.recorded or files.items, 0, message, field="scorer")
+    if scorer == "recorded" and files.recorded is None:
+        # Outputs without a label are taken: their answers are unscored, and cost and agreement still count.
+        message = "scorer recorded needs recorded outputs, which say “correct”; add them or choose another scorer"
+        intake.report(files.items, 0, message, field="scorer")
     if len(intake.problems):
         return None
     models = tuple(prices.get(model, ModelPrice(model=model)) for model in outputs.models)
