@@ -6,10 +6,14 @@ import os
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from panels.fusion.types import Failure, ModelClient, ModelRequest, Reply
 from panels.models import LanguageModel, Provider
 from panels.specs import inventory_key
+
+if TYPE_CHECKING:
+    from panels.fusion.clients.exchange import HostedClient
 
 
 class MissingKey(Exception):
@@ -48,6 +52,15 @@ def api_key(provider: Provider, *, environ: Mapping[str, str]) -> str | None:
     return key
 
 
+def client_class(kind: str) -> type[HostedClient]:
+    """How a hosting provider of this kind is spoken to. What only recorded data answers for speaks nothing."""
+    # Loading the HTTP library takes a tenth of a second, which a replay need not pay.
+    from panels.fusion.clients.anthropic import AnthropicClient
+    from panels.fusion.clients.openai import OpenAIClient
+
+    return AnthropicClient if kind == Provider.Kind.ANTHROPIC else OpenAIClient
+
+
 def clients_for(
     models: Iterable[LanguageModel], concurrency: int
 ) -> AbstractAsyncContextManager[dict[str, ModelClient]]:
@@ -64,16 +77,13 @@ async def open_clients(
     Needs ``model.provider`` loaded; models of recorded providers are left out, nobody answers for them. Raises
     MissingKey.
     """
-    # Loading the HTTP library takes a tenth of a second, which a replay need not pay.
-    from panels.fusion.clients.openai import OpenAIClient
-
     hosted = [model for model in models if model.provider.kind != Provider.Kind.RECORDED]
     providers = {model.provider_id: model.provider for model in hosted}
     keys = {pk: api_key(provider, environ=environ) for pk, provider in providers.items()}
     async with AsyncExitStack() as stack:
         pools = {
             pk: await stack.enter_async_context(
-                OpenAIClient(base_url=provider.base_url, api_key=keys[pk], concurrency=concurrency)
+                client_class(provider.kind)(base_url=provider.base_url, api_key=keys[pk], concurrency=concurrency)
             )
             for pk, provider in providers.items()
         }

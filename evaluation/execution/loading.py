@@ -16,6 +16,7 @@ from panels.fusion.clients.recorded import RecordedClient
 from panels.fusion.pricing import worst_case_cost
 from panels.fusion.replies import reply_key
 from panels.fusion.types import Member, ModelRequest, Question
+from panels.gateway import client_class
 
 # Names a purchase inside a batch: seats with the same name share one reply.
 _Name = tuple[object, ...]
@@ -176,14 +177,11 @@ def _request(unit: _Wanted, seat: int, member: Member, *, model: str) -> ModelRe
 
 
 def _live_purchase(plan: RunPlan, unit: _Wanted, seat: int, member: Member) -> Purchase:
-    # Loading the HTTP library takes a tenth of a second, which a replay need not pay.
-    from panels.fusion.clients.openai import request_body
-
     model = plan.models[member.model]
     on_the_wire = _request(unit, seat, member, model=model.name)
     worst = None
     if model.price is not None:
-        body_bytes = len(request_body(on_the_wire))
+        body_bytes = len(client_class(model.kind).wire.request_body(on_the_wire))
         worst = worst_case_cost(model.price, body_bytes=body_bytes, max_tokens=member.sampling.max_tokens)
     return Purchase(
         model=model,

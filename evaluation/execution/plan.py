@@ -14,11 +14,12 @@ from panels.specs import engine_panel, inventory_key
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedModel:
-    """A model that some arm asks. ``name`` is the provider's own id, ``provider`` its slug."""
+    """A model that some arm asks. ``name`` is the provider's own id, ``provider`` its slug, ``kind`` its kind."""
 
     pk: int
     name: str
     provider: str
+    kind: str
     price: Price | None
 
 
@@ -97,4 +98,5 @@ def _plan_arm(arm: Arm) -> PlannedArm:
 
 def _plan_model(model: LanguageModel) -> PlannedModel:
     price = Price.known(model.price_in_nanousd_per_mtok, model.price_out_nanousd_per_mtok)
-    return PlannedModel(pk=model.pk, name=model.name, provider=model.provider.slug, price=price)
+    provider = model.provider
+    return PlannedModel(pk=model.pk, name=model.name, provider=provider.slug, kind=provider.kind, price=price)

@@ -16,6 +16,7 @@ from panels.services.providers import create_provider
 class RealProvider:
     slug: str
     name: str
+    kind: str
     base_url: str
     api_key_env: str
 
@@ -26,7 +27,7 @@ def offer_real_providers(*, environ: Mapping[str, str], clock: Callable[[], date
         provider = Provider.objects.filter(slug=real.slug).first() or create_provider(
             name=real.name,
             slug=real.slug,
-            kind=Provider.Kind.OPENAI,
+            kind=real.kind,
             base_url=real.base_url,
             api_key_env=real.api_key_env,
             now=clock(),
@@ -40,6 +41,7 @@ def known_providers(environ: Mapping[str, str]) -> Iterator[RealProvider]:
         yield RealProvider(
             slug="openrouter",
             name="OpenRouter",
+            kind=Provider.Kind.OPENAI,
             base_url="https://openrouter.ai/api/v1",
             api_key_env="OPENROUTER_API_KEY",
         )
@@ -47,8 +49,17 @@ def known_providers(environ: Mapping[str, str]) -> Iterator[RealProvider]:
         yield RealProvider(
             slug="openai",
             name="OpenAI-compatible server" if environ.get("OPENAI_BASE_URL") else "OpenAI",
+            kind=Provider.Kind.OPENAI,
             base_url=environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1",
             api_key_env="OPENAI_API_KEY",
+        )
+    if environ.get("ANTHROPIC_API_KEY"):
+        yield RealProvider(
+            slug="anthropic",
+            name="Anthropic",
+            kind=Provider.Kind.ANTHROPIC,
+            base_url="https://api.anthropic.com",
+            api_key_env="ANTHROPIC_API_KEY",
         )
 
 

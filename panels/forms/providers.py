@@ -4,7 +4,7 @@ from django import forms
 from django.http import QueryDict
 
 from panels.models import Provider
-from panels.services.providers import looks_like_key
+from panels.services.providers import HOSTING_KINDS, looks_like_key
 
 
 class ProviderForm(forms.Form):
@@ -12,13 +12,14 @@ class ProviderForm(forms.Form):
 
     name = forms.CharField(max_length=120, help_text="For example OpenRouter.")
     kind = forms.ChoiceField(
-        choices=[(kind.value, kind.label) for kind in (Provider.Kind.OPENAI, Provider.Kind.SIMULATED)],
+        choices=[(kind.value, kind.label) for kind in HOSTING_KINDS],
         help_text="Figures of simulated providers are labelled as simulated on every page.",
     )
     base_url = forms.CharField(
         label="Base URL",
         max_length=300,
-        help_text="For example https://openrouter.ai/api/v1. Plain http only for this machine (localhost).",
+        help_text="For example https://openrouter.ai/api/v1, or https://api.anthropic.com for Anthropic messages. "
+        "Plain http only for this machine (localhost).",
         widget=forms.URLInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
     api_key_env = forms.CharField(

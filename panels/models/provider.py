@@ -13,6 +13,7 @@ class Provider(models.Model):
 
     class Kind(models.TextChoices):
         OPENAI = "openai", "OpenAI-compatible"
+        ANTHROPIC = "anthropic", "Anthropic messages"
         SIMULATED = "simulated", "Simulated"
         RECORDED = "recorded", "Recorded outputs"
 
@@ -26,7 +27,7 @@ class Provider(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                name="provider_kind_known", condition=Q(kind__in=["openai", "simulated", "recorded"])
+                name="provider_kind_known", condition=Q(kind__in=["openai", "anthropic", "simulated", "recorded"])
             ),
             models.CheckConstraint(
                 name="provider_has_url_unless_recorded", condition=Q(kind="recorded") ^ ~Q(base_url="")

@@ -152,7 +152,8 @@ def named_model(text: str) -> LanguageModel | None:
 
 
 def _about(model: LanguageModel) -> str:
-    kind = "" if model.provider.kind == Provider.Kind.OPENAI else f", {model.provider.get_kind_display().lower()}"
+    real = model.provider.kind in (Provider.Kind.OPENAI, Provider.Kind.ANTHROPIC)
+    kind = "" if real else f", {model.provider.get_kind_display().lower()}"
     return f"{model.provider.name}{kind}"
 
 

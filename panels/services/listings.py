@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db import transaction
 
 from panels.fusion.clients.listing import ListedModel, list_models
-from panels.gateway import api_key
+from panels.gateway import api_key, client_class
 from panels.models import LanguageModel, Provider
 
 # Beyond this a provider's name for a model does not fit the inventory.
@@ -20,7 +20,11 @@ def take_over_listing(*, provider: Provider, now: datetime, environ: Mapping[str
     What is in the inventory stays as it is, prices too: those are changed by a person. Raises ListingFailed and
     MissingKey.
     """
-    listed = list_models(base_url=provider.base_url, api_key=api_key(provider, environ=environ))
+    listed = list_models(
+        wire=client_class(provider.kind).wire,
+        base_url=provider.base_url,
+        api_key=api_key(provider, environ=environ),
+    )
     return _add_missing(provider, listed, now)
 
 

@@ -14,7 +14,7 @@ from panels.services.addresses import address_problem
 
 Problems = tuple[tuple[str, str], ...]
 
-_HOSTING_KINDS = (Provider.Kind.OPENAI, Provider.Kind.SIMULATED)
+HOSTING_KINDS = (Provider.Kind.OPENAI, Provider.Kind.ANTHROPIC, Provider.Kind.SIMULATED)
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*_API_(KEY|TOKEN)\Z")
 _KEY_STARTS = ("sk-", "sk_", "gsk_", "hf_", "ghp_", "xai-", "pplx-", "aiza", "akia", "bearer ")
 _KEY_LENGTH = 20
@@ -99,8 +99,8 @@ def _name_problems(name: str, slug: str) -> Iterator[tuple[str, str]]:
 
 
 def _provider_problems(kind: str, base_url: str, api_key_env: str) -> Iterator[tuple[str, str]]:
-    if kind not in _HOSTING_KINDS:
-        yield "kind", "Choose OpenAI-compatible or simulated."
+    if kind not in HOSTING_KINDS:
+        yield "kind", f"Choose one of {', '.join(kind.label for kind in HOSTING_KINDS)}."
     if problem := address_problem(base_url):
         yield "base_url", problem
     if problem := variable_problem(api_key_env):

@@ -1,1 +1,1 @@
-"""An OpenAI-compatible server whose models have planted skill, errors, latency, price and faults."""
+"""A server for two wire formats, whose models have planted skill, errors, latency, price and faults."""

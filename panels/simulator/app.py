@@ -5,21 +5,25 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import TypeAlias
 
 from panels.simulator import wire
 from panels.simulator.answer_key import KeyItem
 from panels.simulator.catalogue import CATALOGUE, SimulatedModel
 from panels.simulator.chat import Chat, Settings
-from panels.simulator.chat_request import InvalidRequest, parse_request
+from panels.simulator.chat_request import InvalidRequest
+from panels.simulator.dialects import ANTHROPIC, OPENAI, Dialect
+from panels.simulator.faults import ProviderError
 from panels.simulator.ledger import Ledger
 from panels.simulator.plumbing import Receive, Scope, Send, receive_body, send_body
 
 _Route: TypeAlias = Callable[[Receive, Send], Awaitable[None]]
+_DIALECTS: Mapping[str, Dialect] = {"/v1/chat/completions": OPENAI, "/v1/messages": ANTHROPIC}
 
 
 class Simulator:
-    """One simulated provider: GET /v1/models, POST /v1/chat/completions, GET and DELETE /ledger, GET /healthz."""
+    """One simulated provider: chat completions and messages, the list of models, its ledger and its health."""
 
     def __init__(
         self,
@@ -34,7 +38,7 @@ class Simulator:
         )
         self._models_body = wire.models_body(catalogue, created=int(time.time()))
         self._routes: dict[str, dict[str, _Route]] = {
-            "/v1/chat/completions": {"POST": self._serve_chat},
+            **{path: {"POST": partial(self._serve_chat, dialect)} for path, dialect in _DIALECTS.items()},
             "/v1/models": {"GET": self._serve_models},
             "/ledger": {"GET": self._serve_ledger, "DELETE": self._clear_ledger},
             "/healthz": {"GET": self._serve_health},
@@ -47,10 +51,8 @@ class Simulator:
             route = self._find_route(scope["path"], scope["method"])
             await route(receive, send)
         except InvalidRequest as error:
-            body = wire.error_body(
-                message=error.message, type="invalid_request_error", param=error.param, code=error.code
-            )
-            await send_body(send, body, status=error.status)
+            dialect = _DIALECTS.get(scope["path"], OPENAI)
+            await send_body(send, dialect.error_body(_refusal(error)), status=error.status)
 
     def _find_route(self, path: str, method: str) -> _Route:
         methods = self._routes.get(path)
@@ -60,10 +62,11 @@ class Simulator:
             raise InvalidRequest(f"Not allowed here: {method}.", code="method_not_supported", status=405)
         return methods[method]
 
-    async def _serve_chat(self, receive: Receive, send: Send) -> None:
+    async def _serve_chat(self, dialect: Dialect, receive: Receive, send: Send) -> None:
         self.ledger.enter()
         try:
-            await self._chat.answer(parse_request(await receive_body(receive)), send)
+            request = dialect.parse_request(await receive_body(receive))
+            await self._chat.answer(request, send, dialect=dialect)
         finally:
             self.ledger.leave()
 
@@ -79,3 +82,13 @@ class Simulator:
     async def _clear_ledger(self, receive: Receive, send: Send) -> None:
         self.ledger.clear()
         await self._serve_ledger(receive, send)
+
+
+def _refusal(error: InvalidRequest) -> ProviderError:
+    return ProviderError(
+        status=error.status,
+        message=error.message,
+        type="invalid_request_error",
+        param=error.param,
+        code=error.code,
+    )

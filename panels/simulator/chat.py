@@ -14,7 +14,8 @@ from panels.simulator.answer_key import KeyItem, digest_user_messages
 from panels.simulator.behaviour import Conduct, behave
 from panels.simulator.catalogue import Fault, SimulatedModel
 from panels.simulator.chat_request import ChatRequest, InvalidRequest
-from panels.simulator.faults import ERROR_BODY, FAULT_REPLIES, REFUSAL, STREAM_ERROR
+from panels.simulator.dialects import Dialect
+from panels.simulator.faults import FAULT_ERRORS, HTML_PAGE, LATE_ERROR, REFUSAL
 from panels.simulator.ledger import Entry, Ledger
 from panels.simulator.plumbing import Send, send_body, send_events
 
@@ -49,13 +50,13 @@ class Chat:
         # Faults a request met in a row; forgotten once it is answered, so that a second run repeats the first.
         self._suffered: OrderedDict[ChatRequest, int] = OrderedDict()
 
-    async def answer(self, request: ChatRequest, send: Send) -> None:
+    async def answer(self, request: ChatRequest, send: Send, *, dialect: Dialect) -> None:
         """Raises InvalidRequest for a model that is not there or a request it does not take."""
         model = self._find_model(request)
         digest = digest_user_messages(request.messages)
         item = self._answer_key.get(digest)
         conduct = self._decide(model, request, item)
-        completion = self._write(model, request, conduct)
+        completion = self._write(model, request, conduct, dialect)
         self._ledger.record(
             Entry(
                 model=model.id,
@@ -70,7 +71,8 @@ class Chat:
                 latency_s=conduct.latency_s,
             )
         )
-        await _say(send, model, request, conduct, completion)
+        speaker = _Speaker(dialect=dialect, model=model, request=request, conduct=conduct, completion=completion)
+        await speaker.say(send)
 
     def _find_model(self, request: ChatRequest) -> SimulatedModel:
         model = self._catalogue.get(request.model)
@@ -99,7 +101,9 @@ class Chat:
         if len(self._suffered) > _MAX_REMEMBERED:
             self._suffered.popitem(last=False)
 
-    def _write(self, model: SimulatedModel, request: ChatRequest, conduct: Conduct) -> wire.Completion:
+    def _write(
+        self, model: SimulatedModel, request: ChatRequest, conduct: Conduct, dialect: Dialect
+    ) -> wire.Completion:
         refused = conduct.fault is Fault.REFUSED
         text = REFUSAL if refused else "" if conduct.fault is Fault.EMPTY else conduct.text
         return wire.complete(
@@ -107,52 +111,58 @@ class Chat:
             text=text,
             messages=request.messages,
             max_tokens=request.max_tokens,
-            completion_id=f"chatcmpl-sim{next(self._numbers):010d}",
+            completion_id=f"{dialect.id_prefix}sim{next(self._numbers):010d}",
             created=int(time.time()),
             refused=refused,
         )
 
 
-async def _say(
-    send: Send, model: SimulatedModel, request: ChatRequest, conduct: Conduct, completion: wire.Completion
-) -> None:
-    replaced = FAULT_REPLIES.get(conduct.fault) if conduct.fault else None
-    if request.stream and replaced is None:
-        await send_events(send, _time_events(model, request, conduct, completion))
-        return
-    await asyncio.sleep(conduct.latency_s)
-    if replaced is None:
-        await send_body(send, _spoil_body(wire.completion_body(completion), conduct.fault))
-        return
-    await send_body(
-        send, replaced.body, status=replaced.status, content_type=replaced.content_type, headers=replaced.headers
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Speaker:
+    """One reply, said in a dialect as the model's conduct wants it."""
 
+    dialect: Dialect
+    model: SimulatedModel
+    request: ChatRequest
+    conduct: Conduct
+    completion: wire.Completion
 
-def _spoil_body(body: bytes, fault: Fault | None) -> bytes:
-    if fault is Fault.ERROR_BODY:
-        return ERROR_BODY
-    return body[: len(body) // 2] if fault is Fault.MALFORMED else body
+    async def say(self, send: Send) -> None:
+        fault = self.conduct.fault
+        error = FAULT_ERRORS.get(fault) if fault else None
+        if self.request.stream and error is None and fault is not Fault.HTML_PAGE:
+            await send_events(send, self._time_events())
+            return
+        await asyncio.sleep(self.conduct.latency_s)
+        if error is not None:
+            headers = ((b"retry-after", b"1"),) if fault is Fault.RATE_LIMITED else ()
+            await send_body(send, self.dialect.error_body(error), status=error.status, headers=headers)
+        elif fault is Fault.HTML_PAGE:
+            await send_body(send, HTML_PAGE, status=502, content_type=b"text/html")
+        else:
+            await send_body(send, self._body())
 
+    def _body(self) -> bytes:
+        if self.conduct.fault is Fault.ERROR_BODY:
+            return self.dialect.error_body(LATE_ERROR)
+        body = self.dialect.completion_body(self.completion)
+        return body[: len(body) // 2] if self.conduct.fault is Fault.MALFORMED else body
 
-async def _time_events(
-    model: SimulatedModel, request: ChatRequest, conduct: Conduct, completion: wire.Completion
-) -> AsyncIterator[bytes]:
-    """Events at the pace of the model: the first after its share of the latency, the rest evenly over what is left."""
-    events = _spoil_events(completion, conduct.fault, include_usage=request.include_usage)
-    first_s = conduct.latency_s * model.first_token_share
-    pause_s = (conduct.latency_s - first_s) / max(1, len(events) - 1)
-    for index, event in enumerate(events):
-        await asyncio.sleep(pause_s if index else first_s)
-        yield event
+    async def _time_events(self) -> AsyncIterator[bytes]:
+        """Events at the pace of the model: the first after its share of the latency, the rest evenly over the rest."""
+        events = self._events()
+        first_s = self.conduct.latency_s * self.model.first_token_share
+        pause_s = (self.conduct.latency_s - first_s) / max(1, len(events) - 1)
+        for index, event in enumerate(events):
+            await asyncio.sleep(pause_s if index else first_s)
+            yield event
 
-
-def _spoil_events(completion: wire.Completion, fault: Fault | None, *, include_usage: bool) -> list[bytes]:
-    events = wire.stream_pieces(completion, include_usage=include_usage)
-    half = events[: -(-len(events) // 2)]
-    if fault is Fault.MALFORMED:
-        return half
-    if fault is Fault.ERROR_BODY:
-        return [*half, wire.error_event(completion, message=STREAM_ERROR, code="502"), wire.STREAM_END]
-    # The last two leave together: nothing is left to wait for.
-    return [*events[:-1], events[-1] + wire.STREAM_END]
+    def _events(self) -> list[bytes]:
+        events = self.dialect.stream_pieces(self.completion, self.request)
+        half = events[: -(-len(events) // 2)]
+        if self.conduct.fault is Fault.MALFORMED:
+            return half
+        if self.conduct.fault is Fault.ERROR_BODY:
+            return [*half, *self.dialect.late_error(self.completion, LATE_ERROR)]
+        # The last two leave together: nothing is left to wait for.
+        return [*events[:-1], events[-1] + self.dialect.stream_end]

@@ -1,13 +1,14 @@
-"""A chat request as the simulator understands it, or the error OpenAI would answer with."""
+"""A chat request as the simulator understands it, or the error a provider would answer with."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 DEFAULT_MAX_TOKENS = 1024
-_ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
+OPENAI_ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 
 
 class InvalidRequest(Exception):
@@ -34,18 +35,13 @@ class ChatRequest:
 
 
 def parse_request(body: bytes) -> ChatRequest:
-    """Raises InvalidRequest."""
-    try:
-        payload = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise InvalidRequest("We could not parse the JSON body of your request.") from error
-    if not isinstance(payload, dict):
-        raise InvalidRequest("The body of the request must be a JSON object.")
+    """A request for an OpenAI chat completion. Raises InvalidRequest."""
+    payload = read_object(body)
     if payload.get("n") not in (None, 1):
         raise InvalidRequest("The simulated models give one choice.", param="n", code="unsupported_value")
     return ChatRequest(
-        model=_read_model(payload),
-        messages=_read_messages(payload),
+        model=read_model(payload),
+        messages=read_messages(payload, roles=OPENAI_ROLES),
         max_tokens=_read_max_tokens(payload),
         seed=_read_seed(payload),
         stream=payload.get("stream") is True,
@@ -53,30 +49,47 @@ def parse_request(body: bytes) -> ChatRequest:
     )
 
 
-def _read_model(payload: dict[str, Any]) -> str:
+def read_object(body: bytes) -> dict[str, Any]:
+    """Raises InvalidRequest."""
+    try:
+        payload = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest("We could not parse the JSON body of your request.") from error
+    if not isinstance(payload, dict):
+        raise InvalidRequest("The body of the request must be a JSON object.")
+    return payload
+
+
+def read_model(payload: dict[str, Any]) -> str:
+    """Raises InvalidRequest."""
     model = payload.get("model")
     if not isinstance(model, str) or not model:
         raise InvalidRequest("You must provide a model parameter.", param="model")
     return model
 
 
-def _read_messages(payload: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+def read_messages(payload: dict[str, Any], *, roles: Collection[str]) -> tuple[tuple[str, str], ...]:
+    """Raises InvalidRequest."""
     messages = payload.get("messages")
     if not isinstance(messages, list) or not messages:
         raise InvalidRequest("'messages' must be a list of at least one message.", param="messages")
-    return tuple(_read_message(message, index) for index, message in enumerate(messages))
+    return tuple(_read_message(message, index, roles) for index, message in enumerate(messages))
 
 
-def _read_message(message: object, index: int) -> tuple[str, str]:
+def _read_message(message: object, index: int, roles: Collection[str]) -> tuple[str, str]:
     role = message.get("role") if isinstance(message, dict) else None
-    if not isinstance(message, dict) or role not in _ROLES:
+    if not isinstance(message, dict) or role not in roles:
         raise InvalidRequest(f"'messages[{index}].role' is not a known role.", param=f"messages[{index}].role")
-    content = message.get("content")
+    return str(role), read_text(message.get("content"), param=f"messages[{index}].content")
+
+
+def read_text(content: object, *, param: str) -> str:
+    """A text, or the text parts of a list. Raises InvalidRequest."""
     if isinstance(content, list):
         content = "".join(part["text"] for part in content if _is_text_part(part))
     if not isinstance(content, str):
-        raise InvalidRequest(f"'messages[{index}].content' must be text.", param=f"messages[{index}].content")
-    return str(role), content
+        raise InvalidRequest(f"'{param}' must be text.", param=param)
+    return content
 
 
 def _is_text_part(part: object) -> bool:
@@ -85,13 +98,17 @@ def _is_text_part(part: object) -> bool:
 
 def _read_max_tokens(payload: dict[str, Any]) -> int:
     for name in ("max_completion_tokens", "max_tokens"):
-        value = payload.get(name)
-        if value is None:
-            continue
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise InvalidRequest(f"'{name}' must be a whole number of at least 1.", param=name)
-        return value
+        if payload.get(name) is not None:
+            return read_limit(payload, name)
     return DEFAULT_MAX_TOKENS
+
+
+def read_limit(payload: dict[str, Any], name: str) -> int:
+    """Raises InvalidRequest."""
+    value = payload.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise InvalidRequest(f"'{name}' must be a whole number of at least 1.", param=name)
+    return value
 
 
 def _read_seed(payload: dict[str, Any]) -> int | None:

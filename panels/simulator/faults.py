@@ -1,4 +1,4 @@
-"""What each fault looks like from outside."""
+"""What each fault is: an error of the provider, or a page of something in between. The wire format words the errors."""
 
 from __future__ import annotations
 
@@ -6,46 +6,36 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from panels.simulator import wire
 from panels.simulator.catalogue import Fault
-from panels.simulator.plumbing import JSON
 
 REFUSAL = "I can't help with that (simulated refusal)."
-STREAM_ERROR = "Provider returned error (simulated)."
+HTML_PAGE = b"<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body>Simulated</body></html>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FaultReply:
-    """A whole response that takes the place of the model's."""
+class ProviderError:
+    """An error as a provider means it. ``type``, ``param`` and ``code`` are in the words of OpenAI's errors."""
 
     status: int
-    body: bytes
-    content_type: bytes = JSON
-    headers: tuple[tuple[bytes, bytes], ...] = ()
-
-
-def _error(status: int, message: str, *, type: str = "server_error", code: str | None = None) -> FaultReply:
-    return FaultReply(status=status, body=wire.error_body(message=message, type=type, code=code))
+    message: str
+    type: str = "server_error"
+    param: str | None = None
+    code: str | None = None
 
 
 # Of a body and of a stream alike; the faults not listed here spoil a reply that is otherwise written.
-FAULT_REPLIES: Mapping[Fault, FaultReply] = MappingProxyType(
+FAULT_ERRORS: Mapping[Fault, ProviderError] = MappingProxyType(
     {
-        Fault.RATE_LIMITED: FaultReply(
+        Fault.RATE_LIMITED: ProviderError(
             status=429,
-            body=wire.error_body(
-                message="Rate limit reached (simulated).", type="rate_limit_error", code="rate_limit_exceeded"
-            ),
-            headers=((b"retry-after", b"1"),),
+            message="Rate limit reached (simulated).",
+            type="rate_limit_error",
+            code="rate_limit_exceeded",
         ),
-        Fault.SERVER_ERROR: _error(500, "The server had an error (simulated)."),
-        Fault.OVERLOADED: _error(529, "Overloaded (simulated).", type="overloaded_error"),
-        Fault.HANG: _error(504, "The model did not answer in time (simulated)."),
-        Fault.HTML_PAGE: FaultReply(
-            status=502,
-            body=b"<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body>Simulated</body></html>",
-            content_type=b"text/html",
-        ),
+        Fault.SERVER_ERROR: ProviderError(status=500, message="The server had an error (simulated)."),
+        Fault.OVERLOADED: ProviderError(status=529, message="Overloaded (simulated).", type="overloaded_error"),
+        Fault.HANG: ProviderError(status=504, message="The model did not answer in time (simulated)."),
     }
 )
-ERROR_BODY = _error(200, STREAM_ERROR, code="502").body
+# What a reply of status 200 carries in its place, or a stream in its middle.
+LATE_ERROR = ProviderError(status=502, message="Provider returned error (simulated).", code="502")

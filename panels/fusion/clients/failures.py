@@ -29,7 +29,24 @@ _BY_CODE = {
     "invalid_api_key": FailureKind.AUTHENTICATION,
     "rate_limit_exceeded": FailureKind.RATE_LIMITED,
 }
-_NO_SUCH_MODEL = "not a valid model"
+# What an error's type says where no status does: in a body of status 200, or in the middle of a stream.
+_STATUS_OF_TYPE = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "api_error": 500,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
+_BY_WORDS = {
+    "not a valid model": FailureKind.INVALID_MODEL,
+    # Anthropic answers an empty account with 400.
+    "credit balance is too low": FailureKind.PAYMENT,
+}
 _HTML_START = re.compile(r"\s*<(!doctype|html|head|body)", re.IGNORECASE)
 _HTML_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _PLAIN_TEXT_CHARS = 1000
@@ -37,7 +54,7 @@ _PLAIN_TEXT_CHARS = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderError:
-    """An error object, read leniently. ``status`` is an HTTP status given inside the body."""
+    """An error object, read leniently. ``status`` is the HTTP status that the body names or means."""
 
     message: str
     codes: tuple[str, ...] = ()
@@ -65,7 +82,7 @@ def _from_object(error: dict[str, Any]) -> ProviderError:
     return ProviderError(
         message=_message(error),
         codes=tuple(value for value in (code, error.get("type")) if isinstance(value, str)),
-        status=_as_status(code),
+        status=_as_status(code) or _STATUS_OF_TYPE.get(str(error.get("type"))),
         flagged=isinstance(metadata, dict) and "flagged_input" in metadata,
     )
 
@@ -89,8 +106,9 @@ def classify(error: ProviderError, *, status_code: int | None) -> FailureKind:
     for code in error.codes:
         if code in _BY_CODE:
             return _BY_CODE[code]
-    if _NO_SUCH_MODEL in error.message:
-        return FailureKind.INVALID_MODEL
+    for words, kind in _BY_WORDS.items():
+        if words in error.message:
+            return kind
     return _classify_status(status_code or 500)
 
 

@@ -1,4 +1,4 @@
-"""What an OpenAI-compatible provider says it offers: ids, prices and limits."""
+"""What a provider says it offers: ids, and prices and limits where it names them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from panels.fusion.clients.exchange import WireFormat
 from panels.fusion.pricing import Price, nanousd_from_dollars
 
 _TOKENS_PER_PRICE = 1_000_000
@@ -28,13 +29,18 @@ class ListedModel:
 
 
 def list_models(
-    *, base_url: str, api_key: str | None, timeout_s: float = 15.0, transport: httpx.BaseTransport | None = None
+    *,
+    wire: WireFormat,
+    base_url: str,
+    api_key: str | None,
+    timeout_s: float = 15.0,
+    transport: httpx.BaseTransport | None = None,
 ) -> tuple[ListedModel, ...]:
-    """The models behind ``GET base_url/models``, in the provider's order. Raises ListingFailed."""
-    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+    """The models behind the listing address of the wire format, in the provider's order. Raises ListingFailed."""
+    headers = wire.headers(api_key or "")
     try:
         with httpx.Client(timeout=timeout_s, trust_env=False, transport=transport) as client:
-            response = client.get(f"{base_url.rstrip('/')}/models", headers=headers)
+            response = client.get(wire.listing_address(base_url), headers=headers)
             response.raise_for_status()
             return tuple(_read_list(response.json()))
     except (httpx.HTTPError, TypeError, ValueError) as error:

@@ -1,49 +1,14 @@
-"""Any provider that speaks OpenAI's chat completions, over httpx. Whatever the provider does comes back as a value."""
+"""Any provider that speaks OpenAI's chat completions."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import AsyncIterator, Iterable
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from time import perf_counter
-from typing import Self
-
-import httpx
-
-from panels.fusion.clients.completions import (
-    StreamedCompletion,
-    UnreadablePayload,
-    load_payload,
-    result_of_payload,
-    without_lone_surrogates,
-)
-from panels.fusion.clients.failures import describe_body, failure_of_status, parse_retry_after
-from panels.fusion.clients.sse import EventDecoder
-from panels.fusion.clients.transport import LeanTransport
-from panels.fusion.types import Failure, FailureKind, ModelRequest, Reply
-
-MAX_BODY_BYTES = 8 * 2**20
-MAX_ERROR_BYTES = 64 * 2**10
-MAX_DETAIL_CHARS = 300
-# Shorter values are no keys, and words like them stand in any message.
-_SHORTEST_SECRET = 8
-# After its last event a stream ends at once or is not worth its connection.
-_STREAM_TAIL_S = 0.25
-
-
-class BadConnectionSettings(ValueError):
-    """An address or key that no request could be sent with. The message never holds the key."""
-
-
-class BodyTooLarge(Exception):
-    """The provider sent more than any reply needs."""
+from panels.fusion.clients.completions import StreamedCompletion, result_of_payload
+from panels.fusion.clients.exchange import HostedClient, WireFormat, canonical_body
+from panels.fusion.types import ModelRequest
 
 
 def request_body(request: ModelRequest, *, stream: bool = False) -> bytes:
-    """The body as it goes over the wire: canonical JSON in UTF-8. Its length bounds the input tokens from above."""
+    """The body as it goes over the wire. Its length bounds the input tokens from above."""
     sampling = request.sampling
     optional = {"temperature": sampling.temperature, "top_p": sampling.top_p, "seed": sampling.seed}
     body: dict[str, object] = {
@@ -54,228 +19,21 @@ def request_body(request: ModelRequest, *, stream: bool = False) -> bytes:
     }
     if stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
-    text = json.dumps(body, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return text.encode("utf-8", "replace")
+    return canonical_body(body)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Limits:
-    """Seconds. ``first_byte`` also bounds every later silence."""
-
-    connect: float
-    first_byte: float
-    total: float
-
-    def for_transport(self) -> dict[str, float]:
-        return {"connect": self.connect, "read": self.first_byte}
+def _headers(key: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {key}"} if key else {}
 
 
-class OpenAIClient:
-    """A ``ModelClient`` for one provider and key; ``model`` of a request is the provider's own id.
+class OpenAIClient(HostedClient):
+    """Asks ``base_url/chat/completions``."""
 
-    At most ``concurrency`` requests are under way; further ones wait here, which counts to no time limit and no
-    latency. Belongs to one event loop. Every failure of the provider is a Failure; nothing is tried twice.
-    """
-
-    def __init__(  # noqa: PLR0913 - the settings of a connection, each with a default that holds for most providers
-        self,
-        *,
-        base_url: str,
-        api_key: str | None,
-        concurrency: int,
-        connect_timeout_s: float = 5,
-        first_byte_timeout_s: float = 30,
-        total_timeout_s: float = 60,
-        stream: bool = False,
-        headers: Iterable[tuple[str, str]] = (),
-        transport: httpx.AsyncBaseTransport | None = None,
-    ) -> None:
-        if concurrency < 1:
-            raise BadConnectionSettings(f"At least one request must be allowed at a time, not {concurrency}.")
-        self._url = _read_address(base_url)
-        headers = tuple(headers)
-        key = (api_key or "").strip()
-        values = (key, *(value for _, value in headers))
-        self._secrets = tuple(value for value in values if len(value) >= _SHORTEST_SECRET)
-        self._headers = _build_headers(key, headers, stream=stream)
-        self._limits = _Limits(connect=connect_timeout_s, first_byte=first_byte_timeout_s, total=total_timeout_s)
-        self._extensions = {"timeout": self._limits.for_transport()}
-        self._stream = stream
-        # Calls queue here and nowhere below: a transport's own queue costs more the longer it is.
-        self._places = asyncio.Semaphore(concurrency)
-        self._transport = transport or LeanTransport()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        await self._transport.aclose()
-
-    async def complete(self, request: ModelRequest) -> Reply | Failure:
-        body = request_body(request, stream=self._stream)
-        async with self._places:
-            result = await self._attempt(body)
-        return result if isinstance(result, Reply) else self._publishable(result)
-
-    async def _attempt(self, body: bytes) -> Reply | Failure:
-        started = perf_counter()
-        response = None
-        try:
-            async with asyncio.timeout(self._limits.total):
-                request = httpx.Request(
-                    "POST", self._url, headers=self._headers, content=body, extensions=self._extensions
-                )
-                response = await self._transport.handle_async_request(request)
-                return await self._read(response, started)
-        except (TimeoutError, httpx.HTTPError, BodyTooLarge) as error:
-            failure = _failure_of_exchange(error, self._limits, answered=response is not None)
-            return replace(failure, latency_s=perf_counter() - started)
-        finally:
-            if response is not None:
-                await response.aclose()
-
-    async def _read(self, response: httpx.Response, started: float) -> Reply | Failure:
-        if not response.is_success:
-            return await _read_error_response(response, started)
-        content_type = response.headers.get("content-type", "")
-        # The provider decides: some answer a request for a stream in one piece.
-        if "event-stream" in content_type or (self._stream and not ("json" in content_type or "html" in content_type)):
-            return await _read_stream(response, started)
-        return await _read_body(response, started)
-
-    def _publishable(self, failure: Failure) -> Failure:
-        """Without what a provider or a library may have quoted from our own headers, and of bounded length."""
-        detail = without_lone_surrogates(failure.detail.replace("\x00", ""))
-        for secret in self._secrets:
-            detail = detail.replace(secret, "***")
-        return replace(failure, detail=detail[:MAX_DETAIL_CHARS])
-
-
-def _read_address(base_url: str) -> httpx.URL:
-    try:
-        url = httpx.URL(base_url.strip().rstrip("/") + "/chat/completions")
-    except httpx.InvalidURL as error:
-        raise BadConnectionSettings(f"The address {base_url!r} cannot be read: {error}") from error
-    if url.scheme not in ("http", "https") or not url.host:
-        raise BadConnectionSettings(f"The address {base_url!r} must start with http:// or https:// and name a host.")
-    return url
-
-
-def _build_headers(key: str, extra: tuple[tuple[str, str], ...], *, stream: bool) -> httpx.Headers:
-    if not (key.isascii() and key.isprintable()):
-        raise BadConnectionSettings("The API key holds characters that cannot be sent in a header.")
-    headers = httpx.Headers(
-        {
-            "accept": "text/event-stream" if stream else "application/json",
-            # Replies are small; what is not compressed cannot be a bomb.
-            "accept-encoding": "identity",
-            "content-type": "application/json",
-            "user-agent": "quorum",
-        }
+    wire = WireFormat(
+        address=lambda base_url: base_url.strip().rstrip("/") + "/chat/completions",
+        listing_address=lambda base_url: base_url.strip().rstrip("/") + "/models",
+        headers=_headers,
+        request_body=request_body,
+        result_of_payload=result_of_payload,
+        open_stream=StreamedCompletion,
     )
-    if key:
-        headers["authorization"] = f"Bearer {key}"
-    headers.update(extra)
-    return headers
-
-
-async def _read_error_response(response: httpx.Response, started: float) -> Failure:
-    # The status counts even when its explanation does not come through.
-    body = bytearray()
-    with suppress(httpx.HTTPError):
-        async for chunk in response.aiter_bytes():
-            body += chunk
-            if len(body) > MAX_ERROR_BYTES:
-                break
-    payload: object = None
-    with suppress(UnreadablePayload):
-        payload = load_payload(bytes(body))
-    return failure_of_status(
-        status_code=response.status_code,
-        payload=payload,
-        body=body.decode("utf-8", "replace"),
-        retry_after_s=parse_retry_after(response.headers.get("retry-after"), now=datetime.now(UTC)),
-        latency_s=perf_counter() - started,
-    )
-
-
-async def _read_body(response: httpx.Response, started: float) -> Reply | Failure:
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        _check_size(len(body))
-    latency_s = perf_counter() - started
-    try:
-        payload = load_payload(bytes(body))
-    except UnreadablePayload as error:
-        detail = f"no JSON in a response of status {response.status_code} ({error}): "
-        detail += describe_body(body.decode("utf-8", "replace"))
-        return Failure(kind=FailureKind.MALFORMED, detail=detail, status_code=response.status_code, latency_s=latency_s)
-    return result_of_payload(payload, latency_s=latency_s)
-
-
-def _check_size(size: int) -> None:
-    if size > MAX_BODY_BYTES:
-        raise BodyTooLarge(f"the body is larger than {MAX_BODY_BYTES} bytes")
-
-
-async def _read_stream(response: httpx.Response, started: float) -> Reply | Failure:
-    streamed = StreamedCompletion()
-    chunks = response.aiter_bytes()
-    try:
-        await _read_events(chunks, streamed, started)
-    except UnreadablePayload as error:
-        detail = f"an event of the stream is no JSON: {error}"
-        return Failure(kind=FailureKind.MALFORMED, detail=detail, latency_s=perf_counter() - started)
-    except httpx.HTTPError as error:
-        if not streamed.finished:
-            if isinstance(error, httpx.TimeoutException):
-                raise
-            return streamed.cut(f"the connection broke: {_words(error)}", latency_s=perf_counter() - started)
-    if streamed.done:
-        await _drain(chunks)
-    return streamed.failure or streamed.result(elapsed_s=perf_counter() - started)
-
-
-async def _read_events(chunks: AsyncIterator[bytes], streamed: StreamedCompletion, started: float) -> None:
-    decoder = EventDecoder()
-    size = 0
-    async for chunk in chunks:
-        size += len(chunk)
-        _check_size(size)
-        for data in decoder.feed(chunk):
-            streamed.add(data, elapsed_s=perf_counter() - started)
-            if streamed.done or streamed.failure:
-                return
-    # An event cut off in the middle is no JSON: the stream's missing end tells it.
-    with suppress(UnreadablePayload):
-        for data in decoder.flush():
-            streamed.add(data, elapsed_s=perf_counter() - started)
-
-
-async def _drain(chunks: AsyncIterator[bytes]) -> None:
-    """Read to the end of the body, without which the connection could not be used again."""
-    with suppress(TimeoutError, httpx.HTTPError):
-        async with asyncio.timeout(_STREAM_TAIL_S):
-            async for _ in chunks:
-                pass
-
-
-def _failure_of_exchange(error: Exception, limits: _Limits, *, answered: bool) -> Failure:
-    if isinstance(error, TimeoutError):
-        return Failure(kind=FailureKind.TIMEOUT, detail=f"no complete reply within {limits.total:g} s in total")
-    if isinstance(error, httpx.ConnectTimeout):
-        return Failure(kind=FailureKind.TIMEOUT, detail=f"no connection within {limits.connect:g} s")
-    if isinstance(error, httpx.TimeoutException):
-        what = "silent in the middle of the reply" if answered else "no first byte of a reply"
-        return Failure(kind=FailureKind.TIMEOUT, detail=f"{what} for {limits.first_byte:g} s")
-    if isinstance(error, BodyTooLarge | httpx.DecodingError):
-        return Failure(kind=FailureKind.MALFORMED, detail=_words(error))
-    return Failure(kind=FailureKind.CONNECTION, detail=_words(error))
-
-
-def _words(error: Exception) -> str:
-    return str(error) or type(error).__name__

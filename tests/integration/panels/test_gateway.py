@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 from asgiref.sync import async_to_sync
 
+from panels.fusion.clients.anthropic import AnthropicClient
+from panels.fusion.clients.openai import OpenAIClient
 from panels.fusion.types import Message, ModelRequest, Reply, Sampling
-from panels.gateway import MissingKey, open_clients, require_keys
+from panels.gateway import MissingKey, client_class, open_clients, require_keys
 from panels.models import Provider
 from panels.simulator.catalogue import CATALOGUE
 from tests.factories import make_model, make_provider
@@ -58,3 +60,15 @@ def test_recorded_models_have_no_client():
             return list(clients)
 
     assert open_and_list() == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "client"),
+    [
+        (Provider.Kind.OPENAI, OpenAIClient),
+        (Provider.Kind.SIMULATED, OpenAIClient),
+        (Provider.Kind.ANTHROPIC, AnthropicClient),
+    ],
+)
+def test_a_provider_is_spoken_to_in_the_wire_format_of_its_kind(kind, client):
+    assert client_class(kind) is client

@@ -15,6 +15,8 @@ from pathlib import Path
 import openai
 import pytest
 
+from panels.fusion.clients.anthropic import AnthropicClient
+from panels.fusion.clients.exchange import HostedClient
 from panels.fusion.clients.openai import OpenAIClient
 from panels.fusion.types import Failure, FailureKind, Message, ModelRequest, Reply, Sampling
 from panels.simulator.answer_key import KeyItem, digest_user_messages
@@ -96,20 +98,29 @@ def test_the_official_client_reads_errors(official, settings, error, code, param
     assert set(caught.value.body) == {"message", "type", "param", "code"}
 
 
-async def ask_ours(server: SimulatorServer, name: str, *, stream: bool) -> Reply | Failure:
+CLIENTS = [OpenAIClient, AnthropicClient]
+
+
+async def ask_ours(
+    server: SimulatorServer, name: str, *, stream: bool, client_class: type[HostedClient]
+) -> Reply | Failure:
     request = ModelRequest(model=name, messages=(Message(role="user", content=PROMPT),), sampling=Sampling())
-    async with OpenAIClient(base_url=server.base_url, api_key="k", concurrency=1, stream=stream) as client:
+    async with client_class(base_url=server.base_url, api_key="k", concurrency=1, stream=stream) as client:
         return await client.complete(request)
 
 
+@pytest.mark.parametrize("client_class", CLIENTS)
 @pytest.mark.parametrize("stream", [False, True])
-async def test_our_client_reads_the_same_reply_either_way(server, stream):
-    reply = await ask_ours(server, "sim-x", stream=stream)
+async def test_our_clients_read_the_same_reply_either_way(server, stream, client_class):
+    reply = await ask_ours(server, "sim-x", stream=stream, client_class=client_class)
     assert isinstance(reply, Reply)
     assert (reply.text, reply.finish_reason, reply.provider_model) == (ITEM.reference, "stop", "sim-x")
     assert (reply.first_token_s is not None) is stream
     tokens_in, tokens_out = reply.usage.prompt_tokens, reply.usage.completion_tokens
-    assert reply.usage.reported_cost_nanousd == 1000 * (tokens_in or 0) + 2000 * (tokens_out or 0)
+    cost = server.ledger.as_json()["latest"][-1]["cost_nanousd"]
+    assert 1000 * (tokens_in or 0) + 2000 * (tokens_out or 0) == cost
+    # A message says nothing of money.
+    assert reply.usage.reported_cost_nanousd == (cost if client_class is OpenAIClient else None)
 
 
 KINDS = {
@@ -126,10 +137,11 @@ KINDS = {
 STREAMED_KINDS = {**KINDS, Fault.ERROR_BODY: FailureKind.STREAM_CUT, Fault.MALFORMED: FailureKind.STREAM_CUT}
 
 
+@pytest.mark.parametrize("client_class", CLIENTS)
 @pytest.mark.parametrize("fault", list(Fault))
 @pytest.mark.parametrize(("stream", "kinds"), [(False, KINDS), (True, STREAMED_KINDS)])
-async def test_our_client_tells_every_fault(server, fault, stream, kinds):
-    failure = await ask_ours(server, f"sim-{fault}", stream=stream)
+async def test_our_clients_tell_every_fault(server, fault, stream, kinds, client_class):
+    failure = await ask_ours(server, f"sim-{fault}", stream=stream, client_class=client_class)
     assert isinstance(failure, Failure)
     assert failure.kind is kinds[fault]
 

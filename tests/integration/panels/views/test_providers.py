@@ -1,6 +1,7 @@
 import pytest
 
 from panels.models import Provider
+from panels.selectors.models import offered_models
 from tests.factories import make_model, make_provider
 
 LIST, NEW = "/models/providers/", "/models/providers/new/"
@@ -40,6 +41,19 @@ def test_a_provider_is_added_and_changed(manager):
     assert "Now add the models it hosts" in answer.content.decode()
     manager.post("/models/providers/openrouter/edit/", GOOD | {"name": "Router"}, follow=True)
     assert Provider.objects.get().name == "Router"
+
+
+def test_a_provider_of_anthropic_messages_is_added_found_by_its_kind_and_offered_as_itself(manager):
+    form = GOOD | {"name": "Anthropic", "kind": "anthropic", "base_url": "https://api.anthropic.com"}
+    manager.post(NEW, form | {"api_key_env": "ANTHROPIC_API_KEY"}, follow=True)
+    provider = Provider.objects.get()
+    assert (provider.kind, provider.base_url) == (Provider.Kind.ANTHROPIC, "https://api.anthropic.com")
+    make_provider(name="Replayed", kind="recorded")
+    page = manager.get(LIST, {"kind": "anthropic"})
+    assert [row.name for row in page.context["providers"].page.rows] == ["Anthropic"]
+    assert "Anthropic messages" in page.content.decode()
+    make_model(provider=provider, name="house-4")
+    assert [(model.name, model.about) for model in offered_models()] == [("anthropic/house-4", "Anthropic")]
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ class Gated:
 
 
 def purchase(name: str) -> Purchase:
-    model = PlannedModel(pk=1, name="m", provider="p", price=None)
+    model = PlannedModel(pk=1, name="m", provider="p", kind="openai", price=None)
     request = ModelRequest(model="1", messages=(), sampling=Sampling(), item_id=name)
     return Purchase(model=model, request=request, key=name)
 

@@ -14,7 +14,7 @@ WORST = 99_000
 
 
 def bought(result: Reply | Failure, *, price: Price | None = PRICE) -> Purchase:
-    model = PlannedModel(pk=1, name="m", provider="p", price=price)
+    model = PlannedModel(pk=1, name="m", provider="p", kind="openai", price=price)
     request = ModelRequest(model="1", messages=(), sampling=Sampling())
     worst = WORST if price is not None else None
     return Purchase(model=model, request=request, result=result, worst_nanousd=worst, bought=True)

@@ -93,24 +93,65 @@ async def test_a_model_may_insist_on_the_last_word_being_the_users():
     assert (await ask(app))[0] == 200
 
 
+async def message(app: Simulator, **changes) -> tuple[int, dict[bytes, bytes], bytes]:
+    body = {"model": "sim-x", "max_tokens": 9, "messages": [{"role": "user", "content": "Options: red, green"}]}
+    return await call(app, "/v1/messages", method="POST", body=[json.dumps(body | changes).encode()])
+
+
 @pytest.mark.parametrize(
-    ("fault", "status", "words"),
+    ("fault", "status", "in_completions", "in_messages"),
     [
-        (Fault.RATE_LIMITED, 429, b"rate_limit_exceeded"),
-        (Fault.SERVER_ERROR, 500, b"server_error"),
-        (Fault.OVERLOADED, 529, b"overloaded_error"),
-        (Fault.HANG, 504, b"in time"),
-        (Fault.HTML_PAGE, 502, b"<!DOCTYPE html>"),
-        (Fault.ERROR_BODY, 200, b'{"error":'),
-        (Fault.EMPTY, 200, b'"content":""'),
-        (Fault.REFUSED, 200, b'"content":null,"refusal":"I can'),
+        (Fault.RATE_LIMITED, 429, b"rate_limit_exceeded", b'{"type":"error","error":{"type":"rate_limit_error"'),
+        (Fault.SERVER_ERROR, 500, b"server_error", b"api_error"),
+        (Fault.OVERLOADED, 529, b"overloaded_error", b"overloaded_error"),
+        (Fault.HANG, 504, b"in time", b"timeout_error"),
+        (Fault.HTML_PAGE, 502, b"<!DOCTYPE html>", b"<!DOCTYPE html>"),
+        (Fault.ERROR_BODY, 200, b'{"error":', b'{"type":"error","error":{"type":"api_error"'),
+        (Fault.EMPTY, 200, b'"content":""', b'"content":[]'),
+        (Fault.REFUSED, 200, b'"content":null,"refusal":"I can', b'"stop_reason":"refusal"'),
     ],
 )
-async def test_a_fault_looks_like_a_providers(fault, status, words):
-    got, headers, body = await ask(simulator(model(faults={fault: 1.0})))
-    assert got == status
-    assert words in body
-    assert (headers.get(b"retry-after") == b"1") is (fault is Fault.RATE_LIMITED)
+async def test_a_fault_looks_like_a_providers(fault, status, in_completions, in_messages):
+    app = simulator(model(faults={fault: 1.0}))
+    for send, words in ((ask, in_completions), (message, in_messages)):
+        got, headers, body = await send(app)
+        assert got == status
+        assert words in body
+        assert (headers.get(b"retry-after") == b"1") is (fault is Fault.RATE_LIMITED)
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "type"),
+    [
+        ({"model": "sim-unheard-of"}, 404, "not_found_error"),
+        ({"seed": 3}, 400, "invalid_request_error"),
+        ({"messages": [{"role": "user", "content": "x" * MAX_BODY_BYTES}]}, 413, "request_too_large"),
+    ],
+)
+async def test_a_refused_message_is_told_in_its_own_shape(changes, status, type):
+    body = {"model": "sim-x", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}], **changes}
+    raw = json.dumps(body).encode()
+    got, _, answer = await call(simulator(), "/v1/messages", method="POST", body=[raw[:9], raw[9:]])
+    error = json.loads(answer)
+    assert (got, error["type"], error["error"]["type"]) == (status, "error", type)
+
+
+async def test_a_stream_of_messages_ends_with_its_end_unless_a_fault_cuts_it():
+    whole = (await message(simulator(), stream=True))[2]
+    cut = (await message(simulator(model(faults={Fault.MALFORMED: 1.0})), stream=True))[2]
+    broken = (await message(simulator(model(faults={Fault.ERROR_BODY: 1.0})), stream=True))[2]
+    assert whole.endswith(b'event: message_stop\ndata: {"type":"message_stop"}\n\n')
+    assert b"message_stop" not in cut + broken
+    assert b"event: error\n" in broken
+
+
+async def test_both_wire_formats_say_the_same_and_share_one_ledger():
+    app = simulator()
+    choice = json.loads((await ask(app, max_tokens=9))[2])["choices"][0]
+    content = json.loads((await message(app))[2])["content"]
+    assert [block["text"] for block in content] == [choice["message"]["content"]]
+    first, second = json.loads((await call(app, "/ledger"))[2])["latest"]
+    assert first == second
 
 
 async def test_a_malformed_body_is_half_of_one():

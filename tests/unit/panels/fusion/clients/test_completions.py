@@ -7,12 +7,10 @@ import pytest
 
 from panels.fusion.clients.completions import (
     StreamedCompletion,
-    UnreadablePayload,
-    load_payload,
     read_usage,
     result_of_payload,
-    without_lone_surrogates,
 )
+from panels.fusion.clients.payloads import UnreadablePayload, load_payload, without_lone_surrogates
 from panels.fusion.types import Failure, FailureKind, Reply, Usage
 
 

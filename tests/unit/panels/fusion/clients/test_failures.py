@@ -34,7 +34,7 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
         ({"error": {"message": "m", "code": 200}}, ProviderError(message="m")),
         (
             {"error": {"type": "overloaded_error"}},
-            ProviderError(message="overloaded_error", codes=("overloaded_error",)),
+            ProviderError(message="overloaded_error", codes=("overloaded_error",), status=529),
         ),
         ({"error": {"message": 3}}, ProviderError(message="error without a message")),
         ({"object": "error", "message": "m", "code": 404}, ProviderError(message="m", status=404)),

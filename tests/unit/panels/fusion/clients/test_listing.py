@@ -3,7 +3,9 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from panels.fusion.clients.anthropic import AnthropicClient
 from panels.fusion.clients.listing import ListedModel, ListingFailed, list_models
+from panels.fusion.clients.openai import OpenAIClient
 from panels.fusion.pricing import Price
 
 OPENROUTER = {
@@ -30,7 +32,9 @@ def _listed(answer: httpx.Response, *, api_key: str | None = "secret") -> tuple[
         return answer
 
     transport = httpx.MockTransport(handle)
-    models = list_models(base_url="https://provider.test/v1/", api_key=api_key, transport=transport)
+    models = list_models(
+        wire=OpenAIClient.wire, base_url="https://provider.test/v1/", api_key=api_key, transport=transport
+    )
     assert str(seen[0].url) == "https://provider.test/v1/models"
     assert seen[0].headers.get("authorization") == (f"Bearer {api_key}" if api_key else None)
     return models
@@ -70,4 +74,28 @@ def test_a_provider_that_cannot_be_reached_is_told() -> None:
         raise httpx.ConnectError("connection refused", request=request)
 
     with pytest.raises(ListingFailed, match="connection refused"):
-        list_models(base_url="https://provider.test/v1", api_key=None, transport=httpx.MockTransport(refuse))
+        list_models(
+            wire=OpenAIClient.wire,
+            base_url="https://provider.test/v1",
+            api_key=None,
+            transport=httpx.MockTransport(refuse),
+        )
+
+
+def test_asks_for_all_models_at_once_where_a_page_is_short_and_knows_no_price() -> None:
+    listed = {"data": [{"type": "model", "id": "house-4", "display_name": "House 4"}], "has_more": False}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        assert str(request.url) == "https://provider.test/v1/models?limit=1000"
+        assert request.headers["x-api-key"] == "secret"
+        assert request.headers["anthropic-version"] == "2023-06-01"
+        assert "authorization" not in request.headers
+        return httpx.Response(200, json=listed)
+
+    models = list_models(
+        wire=AnthropicClient.wire,
+        base_url="https://provider.test",
+        api_key="secret",
+        transport=httpx.MockTransport(answer),
+    )
+    assert models == (ListedModel(name="house-4", price=None, context_tokens=None),)

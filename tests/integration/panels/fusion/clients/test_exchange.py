@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from panels.fusion.clients.anthropic import AnthropicClient
+from panels.fusion.clients.exchange import HostedClient
 from panels.fusion.clients.openai import OpenAIClient
 from panels.fusion.types import Failure, FailureKind, Message, ModelRequest, Reply, Sampling
 
@@ -18,6 +20,7 @@ BODY = b'{"choices":[{"index":0,"message":{"content":"Hi"},"finish_reason":"stop
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 WHOLE = HEAD + b"content-length: %d\r\n\r\n" % len(BODY) + BODY
 EVENT = b'data: {"choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":null}]}\n\n'
+MESSAGE_EVENT = b'data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hi"}}\n\n'
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -87,14 +90,18 @@ async def flooding(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
         await writer.drain()
 
 
-async def ask(behaviour: Behaviour, **settings) -> Reply | Failure:
+CLIENTS = [OpenAIClient, AnthropicClient]
+
+
+async def ask(behaviour: Behaviour, client_class: type[HostedClient] = OpenAIClient, **settings) -> Reply | Failure:
     async with (
         serving(behaviour) as base_url,
-        OpenAIClient(base_url=base_url, api_key=None, concurrency=1, **settings) as client,
+        client_class(base_url=base_url, api_key=None, concurrency=1, **settings) as client,
     ):
         return await client.complete(REQUEST)
 
 
+@pytest.mark.parametrize("client_class", CLIENTS)
 @pytest.mark.parametrize(
     ("behaviour", "kind"),
     [
@@ -107,16 +114,17 @@ async def ask(behaviour: Behaviour, **settings) -> Reply | Failure:
         (flooding, FailureKind.MALFORMED),
     ],
 )
-async def test_a_connection_that_breaks_is_a_failure(behaviour, kind):
-    result = await ask(behaviour)
+async def test_a_connection_that_breaks_is_a_failure(behaviour, kind, client_class):
+    result = await ask(behaviour, client_class)
     assert isinstance(result, Failure)
     assert result.kind is kind
     assert result.detail
 
 
+@pytest.mark.parametrize(("client_class", "event"), [(OpenAIClient, EVENT), (AnthropicClient, MESSAGE_EVENT)])
 @pytest.mark.parametrize("then", [None, reset])
-async def test_a_stream_that_breaks_was_cut(then):
-    result = await ask(saying(STREAM_HEAD, chunk(EVENT), then=then), stream=True)
+async def test_a_stream_that_breaks_was_cut(then, client_class, event):
+    result = await ask(saying(STREAM_HEAD, chunk(event), then=then), client_class, stream=True)
     assert isinstance(result, Failure)
     assert result.kind is FailureKind.STREAM_CUT
 
@@ -130,6 +138,7 @@ async def test_a_port_where_nobody_listens_is_a_failure_to_connect():
     assert result.kind is FailureKind.CONNECTION
 
 
+@pytest.mark.parametrize("client_class", CLIENTS)
 @pytest.mark.parametrize(
     ("behaviour", "settings", "words"),
     [
@@ -138,8 +147,8 @@ async def test_a_port_where_nobody_listens_is_a_failure_to_connect():
         (dripping, {"total_timeout_s": 0.2}, "no complete reply within 0.2 s in total"),
     ],
 )
-async def test_a_server_that_keeps_one_waiting_times_out(behaviour, settings, words):
-    result = await ask(behaviour, **settings)
+async def test_a_server_that_keeps_one_waiting_times_out(behaviour, settings, words, client_class):
+    result = await ask(behaviour, client_class, **settings)
     assert isinstance(result, Failure)
     assert (result.kind, result.detail) == (FailureKind.TIMEOUT, words)
 
