@@ -97,7 +97,7 @@ class OpenAIClient:
         key = (api_key or "").strip()
         values = (key, *(value for _, value in headers))
         self._secrets = tuple(value for value in values if len(value) >= _SHORTEST_SECRET)
-        self._headers = _build_headers(key, headers, stream=stream)
+        self._headers = _build_headers(self._url, key, headers, stream=stream)
         self._limits = _Limits(connect=connect_timeout_s, first_byte=first_byte_timeout_s, total=total_timeout_s)
         self._extensions = {"timeout": self._limits.for_transport()}
         self._stream = stream
@@ -125,10 +125,7 @@ class OpenAIClient:
         response = None
         try:
             async with asyncio.timeout(self._limits.total):
-                request = httpx.Request(
-                    "POST", self._url, headers=self._headers, content=body, extensions=self._extensions
-                )
-                response = await self._transport.handle_async_request(request)
+                response = await self._transport.handle_async_request(self._request(body))
                 return await self._read(response, started)
         except (TimeoutError, httpx.HTTPError, BodyTooLarge) as error:
             failure = _failure_of_exchange(error, self._limits, answered=response is not None)
@@ -136,6 +133,16 @@ class OpenAIClient:
         finally:
             if response is not None:
                 await response.aclose()
+
+    def _request(self, body: bytes) -> httpx.Request:
+        # Given a stream, httpx adds no headers of its own, which took it longer than sending the request does.
+        return httpx.Request(
+            "POST",
+            self._url,
+            headers=[*self._headers, (b"content-length", b"%d" % len(body))],
+            stream=httpx.ByteStream(body),
+            extensions=self._extensions,
+        )
 
     async def _read(self, response: httpx.Response, started: float) -> Reply | Failure:
         if not response.is_success:
@@ -164,11 +171,14 @@ def _read_address(base_url: str) -> httpx.URL:
     return url
 
 
-def _build_headers(key: str, extra: tuple[tuple[str, str], ...], *, stream: bool) -> httpx.Headers:
+def _build_headers(
+    url: httpx.URL, key: str, extra: tuple[tuple[str, str], ...], *, stream: bool
+) -> list[tuple[bytes, bytes]]:
     if not (key.isascii() and key.isprintable()):
         raise BadConnectionSettings("The API key holds characters that cannot be sent in a header.")
     headers = httpx.Headers(
         {
+            "host": url.netloc.decode("ascii"),
             "accept": "text/event-stream" if stream else "application/json",
             # Replies are small; what is not compressed cannot be a bomb.
             "accept-encoding": "identity",
@@ -179,7 +189,7 @@ def _build_headers(key: str, extra: tuple[tuple[str, str], ...], *, stream: bool
     if key:
         headers["authorization"] = f"Bearer {key}"
     headers.update(extra)
-    return headers
+    return headers.raw
 
 
 async def _read_error_response(response: httpx.Response, started: float) -> Failure:
