@@ -142,9 +142,9 @@ def experiment_rows(experiments: Sequence[Experiment]) -> list[ExperimentRow]:
     found = Run.objects.filter(experiment__in=[experiment.pk for experiment in experiments])
     for run in found.annotate(answers_done=Sum("progress__done", default=0)).order_by("-number"):
         runs.setdefault(run.experiment_id, []).append(run)
-    judged = {pk: run for pk, own in runs.items() if (run := _latest_finished(own))}
-    standings = standings_of([run.pk for run in judged.values()])
-    by_experiment = {pk: standings.get(run.pk, []) for pk, run in judged.items()}
+    judged = {pk: latest for pk, own in runs.items() if (latest := _latest_finished(own))}
+    standings = standings_of([latest.pk for latest in judged.values()])
+    by_experiment = {pk: standings.get(latest.pk, []) for pk, latest in judged.items()}
     return [
         _row(experiment, runs.get(experiment.pk, []), by_experiment.get(experiment.pk, []))
         for experiment in experiments
