@@ -17,7 +17,7 @@ from panels.models import Member, PanelVersion
 
 _BYTES_PER_TOKEN = 4
 _ENVELOPE_BYTES = 200  # names, settings and brackets round the prompt in a request's body
-_RECENT_CALLS = 20_000
+_RECENT_CALLS = 200
 
 
 class ByteLength(Func):
@@ -90,7 +90,7 @@ class _Habits:
 def estimate_run(
     *, version: DatasetVersion, panels: Sequence[PanelVersion], replies: str, concurrency: int, reuse: bool
 ) -> RunEstimate:
-    """Six queries, whatever the number of examples; ``panels`` are the arms' panel versions."""
+    """Five queries and one a model, whatever the number of examples; ``panels`` are the arms' panel versions."""
     replays = replies == Experiment.Replies.RECORDED
     members = _members_by_version([panel.pk for panel in panels])
     shares = _later_shares(panels, members)
@@ -208,11 +208,15 @@ def _merged(seats: Sequence[_Seat]) -> list[_Seat]:
 
 
 def _habits(models: Sequence[int]) -> dict[int, _Habits]:
-    """From the latest calls of the installation, so that a long history costs no more than a short one."""
-    newest = Call.objects.aggregate(pk=Max("pk"))["pk"] or 0
-    recent = Call.objects.filter(model__in=models, outcome=Call.OK, pk__gt=newest - _RECENT_CALLS)
-    means = recent.values("model").annotate(tokens=Avg("completion_tokens"), seconds=Avg("latency_s")).order_by()
-    return {row["model"]: _Habits(completion_tokens=row["tokens"], latency_s=row["seconds"]) for row in means}
+    """From each model's latest replies, so that a long history costs no more than a short one; a query a model."""
+    return {model: _habits_of(model) for model in set(models)}
+
+
+def _habits_of(model: int) -> _Habits:
+    bought = Call.objects.filter(model=model, outcome=Call.OK, reused_from=None, recorded_output=None)
+    recent = bought.order_by("-pk")[:_RECENT_CALLS]
+    means = recent.aggregate(tokens=Avg("completion_tokens"), seconds=Avg("latency_s"))
+    return _Habits(completion_tokens=means["tokens"], latency_s=means["seconds"])
 
 
 def _prompt_bytes(version: DatasetVersion) -> int:

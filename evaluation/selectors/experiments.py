@@ -58,7 +58,7 @@ class ExperimentFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmStanding:
-    """An arm's accuracy in the latest run; ``scored`` answers are its denominator."""
+    """An arm's accuracy in the latest finished run; ``scored`` answers are its denominator."""
 
     name: str
     is_baseline: bool
@@ -69,7 +69,11 @@ class ArmStanding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExperimentRow:
-    """An experiment with its latest run. ``best`` is the arm of highest accuracy that is not the baseline."""
+    """An experiment with its latest run.
+
+    ``baseline`` and ``best``, the arm of highest accuracy that is not the baseline, are of the latest finished run:
+    before its end nothing is compared.
+    """
 
     experiment: Experiment
     run: Run | None
@@ -138,8 +142,17 @@ def experiment_rows(experiments: Sequence[Experiment]) -> list[ExperimentRow]:
     found = Run.objects.filter(experiment__in=[experiment.pk for experiment in experiments])
     for run in found.annotate(answers_done=Sum("progress__done", default=0)).order_by("-number"):
         runs.setdefault(run.experiment_id, []).append(run)
-    standings = standings_of([own[0].pk for own in runs.values()])
-    return [_row(experiment, runs.get(experiment.pk, []), standings) for experiment in experiments]
+    judged = {pk: latest for pk, own in runs.items() if (latest := _latest_finished(own))}
+    standings = standings_of([latest.pk for latest in judged.values()])
+    by_experiment = {pk: standings.get(latest.pk, []) for pk, latest in judged.items()}
+    return [
+        _row(experiment, runs.get(experiment.pk, []), by_experiment.get(experiment.pk, []))
+        for experiment in experiments
+    ]
+
+
+def _latest_finished(runs: Sequence[Run]) -> Run | None:
+    return next((run for run in runs if run.state == Run.State.FINISHED), None)
 
 
 def standings_of(runs: Sequence[int]) -> dict[int, list[ArmStanding]]:
@@ -159,9 +172,8 @@ def standings_of(runs: Sequence[int]) -> dict[int, list[ArmStanding]]:
     return standings
 
 
-def _row(experiment: Experiment, runs: Sequence[Run], standings: Mapping[int, Sequence[ArmStanding]]) -> ExperimentRow:
+def _row(experiment: Experiment, runs: Sequence[Run], arms: Sequence[ArmStanding]) -> ExperimentRow:
     run = runs[0] if runs else None
-    arms = standings.get(run.pk, []) if run else []
     others = [arm for arm in arms if not arm.is_baseline]
     return ExperimentRow(
         experiment=experiment,

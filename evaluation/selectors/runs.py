@@ -141,8 +141,8 @@ def _head(arm: Arm, members: Sequence[Member], place: int) -> ArmHead:
     )
 
 
-def run_state(run: Run, *, heads: Mapping[int, ArmHead], now: datetime) -> RunState:
-    """Two queries: progress and leases."""
+def run_state(run: Run, *, heads: Mapping[int, ArmHead], now: datetime, watched_s: float = 0.0) -> RunState:
+    """Two queries: progress and leases. ``watched_s`` is how long somebody has seen it in this state."""
     progress = {entry.arm_id: entry for entry in ArmProgress.objects.filter(run=run)}
     per_arm = run.answers_wanted // len(heads) if heads else 0
     states = tuple(_arm_state(head, progress.get(pk), per_arm) for pk, head in heads.items())
@@ -164,8 +164,13 @@ def run_state(run: Run, *, heads: Mapping[int, ArmHead], now: datetime) -> RunSt
         slots=slots,
         errors=errors,
         error_count=sum(error.count for error in errors),
-        waiting=run.state == Run.State.QUEUED and not workers and now - run.created_at > PICK_UP_WITHIN,
+        waiting=run.state == Run.State.QUEUED and not workers and _queued_for(run, now, watched_s) > PICK_UP_WITHIN,
     )
+
+
+def _queued_for(run: Run, now: datetime, watched_s: float) -> timedelta:
+    """At least how long: a run that was resumed does not say since when, only what was seen of it counts."""
+    return now - run.created_at if run.started_at is None else timedelta(seconds=watched_s)
 
 
 def _arm_state(head: ArmHead, progress: ArmProgress | None, wanted: int) -> ArmState:

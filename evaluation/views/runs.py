@@ -39,6 +39,7 @@ from panels.gateway import MissingKey
 
 _REFUSALS = (WrongState, CapTooLow, NothingToRetry, RetiredModel, UnknownPrice, MissingKey)
 
+POLL_S = 2  # as the fragment's trigger says
 Heads = Mapping[int, ArmHead]
 
 
@@ -64,8 +65,10 @@ def show_run(request: HttpRequest, pk: int) -> HttpResponseBase:
 def _show_running(
     request: HttpRequest, run: Run, heads: Heads, *, is_final: bool, form: ResumeForm | None = None
 ) -> HttpResponse:
+    polls = _polls(request)
     context = _run_context(request, run, heads) | {
-        "state": run_state(run, heads=heads, now=timezone.now()),
+        "state": run_state(run, heads=heads, now=timezone.now(), watched_s=polls * POLL_S),
+        "next_poll": polls + 1,
         "is_final": is_final,
         "seen": _seen(run, is_final=is_final),
         "form": form or ResumeForm(),
@@ -76,6 +79,12 @@ def _show_running(
         # What can be done with the run has changed, or there is a result now: the whole page is another one.
         response["HX-Refresh"] = "true"
     return response
+
+
+def _polls(request: HttpRequest) -> int:
+    """How often the page has asked since it was loaded."""
+    text = request.GET.get("polls", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0
 
 
 def _seen(run: Run, *, is_final: bool) -> str:

@@ -18,7 +18,7 @@ _WORD = re.compile(r"\w+")
 _NUMBER = r"[-+−]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?|[-+−]?\.\d+"
 _WHOLE_NUMBER = re.compile(rf"[$€£]?\s*({_NUMBER})\s*[%$€£]?\.?")
 _ANY_NUMBER = re.compile(_NUMBER)
-_NAMED_ANSWER = re.compile(r"(?:final\s+)?answer\s*(?:is|:|=)\s*(?:is\s+)?[:=]?\s*(?=([^\n]+))", re.IGNORECASE)
+_NAMED_ANSWER = re.compile(r"answer\s*(?:is|:|=)\s*(?:is\s+)?[:=]?\s*(?=([^\n]+))", re.IGNORECASE)
 _BOXED = re.compile(r"\\boxed\{([^{}]*)\}")
 _FENCE = re.compile(r"^```\w*\s*|\s*```$")
 # Words that carry grammar, not content; two texts that share only these say nothing alike.
@@ -102,9 +102,11 @@ def _stated_answers(text: str) -> list[str]:
 
 
 def _json_answer(text: str) -> list[str]:
+    if "{" not in text:
+        return []
     try:
         loaded = json.loads(_FENCE.sub("", text))
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     answer = loaded.get("answer") if isinstance(loaded, dict) else None
     return [str(answer)] if isinstance(answer, str | int | float) else []

@@ -111,10 +111,10 @@ class HostedClient:
             raise BadConnectionSettings(f"At least one request must be allowed at a time, not {concurrency}.")
         self._url = _read_address(base_url, self.wire)
         headers = tuple(headers)
-        key = (api_key or "").strip()
+        key = _read_key(api_key)
         values = (key, *(value for _, value in headers))
         self._secrets = tuple(value for value in values if len(value) >= _SHORTEST_SECRET)
-        self._headers = _build_headers(key, headers, self.wire, stream=stream)
+        self._headers = _build_headers(self._url, headers, self.wire.headers(key), stream=stream)
         self._limits = _Limits(connect=connect_timeout_s, first_byte=first_byte_timeout_s, total=total_timeout_s)
         self._extensions = {"timeout": self._limits.for_transport()}
         self._stream = stream
@@ -142,10 +142,7 @@ class HostedClient:
         response = None
         try:
             async with asyncio.timeout(self._limits.total):
-                request = httpx.Request(
-                    "POST", self._url, headers=self._headers, content=body, extensions=self._extensions
-                )
-                response = await self._transport.handle_async_request(request)
+                response = await self._transport.handle_async_request(self._request(body))
                 return _identify(await self._read(response, started), response)
         except (TimeoutError, httpx.HTTPError, BodyTooLarge) as error:
             failure = _failure_of_exchange(error, self._limits, answered=response is not None)
@@ -153,6 +150,16 @@ class HostedClient:
         finally:
             if response is not None:
                 await response.aclose()
+
+    def _request(self, body: bytes) -> httpx.Request:
+        # Given a stream, httpx adds no headers of its own, which took it longer than sending the request does.
+        return httpx.Request(
+            "POST",
+            self._url,
+            headers=[*self._headers, (b"content-length", b"%d" % len(body))],
+            stream=httpx.ByteStream(body),
+            extensions=self._extensions,
+        )
 
     async def _read(self, response: httpx.Response, started: float) -> Reply | Failure:
         if not response.is_success:
@@ -180,6 +187,13 @@ def _identify(result: Reply | Failure, response: httpx.Response) -> Reply | Fail
     )
 
 
+def _read_key(api_key: str | None) -> str:
+    key = (api_key or "").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise BadConnectionSettings("The API key holds characters that cannot be sent in a header.")
+    return key
+
+
 def _read_address(base_url: str, wire: WireFormat) -> httpx.URL:
     try:
         url = httpx.URL(wire.address(base_url))
@@ -190,11 +204,12 @@ def _read_address(base_url: str, wire: WireFormat) -> httpx.URL:
     return url
 
 
-def _build_headers(key: str, extra: tuple[tuple[str, str], ...], wire: WireFormat, *, stream: bool) -> httpx.Headers:
-    if not (key.isascii() and key.isprintable()):
-        raise BadConnectionSettings("The API key holds characters that cannot be sent in a header.")
+def _build_headers(
+    url: httpx.URL, extra: tuple[tuple[str, str], ...], authorisation: dict[str, str], *, stream: bool
+) -> list[tuple[bytes, bytes]]:
     headers = httpx.Headers(
         {
+            "host": url.netloc.decode("ascii"),
             "accept": "text/event-stream" if stream else "application/json",
             # Replies are small; what is not compressed cannot be a bomb.
             "accept-encoding": "identity",
@@ -202,9 +217,9 @@ def _build_headers(key: str, extra: tuple[tuple[str, str], ...], wire: WireForma
             "user-agent": "quorum",
         }
     )
-    headers.update(wire.headers(key))
+    headers.update(authorisation)
     headers.update(extra)
-    return headers
+    return headers.raw
 
 
 async def _read_error_response(response: httpx.Response, started: float) -> Failure:

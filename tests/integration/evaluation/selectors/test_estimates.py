@@ -106,8 +106,19 @@ def test_an_empty_dataset_is_no_division_by_zero():
     assert found.asked == 0
 
 
-def test_the_number_of_queries_does_not_grow(django_assert_max_num_queries):
-    version = make_dataset_version(examples=30)
-    panels = [make_panel_version([[make_model(), make_model()]]) for _ in range(6)]
-    with django_assert_max_num_queries(8):
+def test_replays_do_not_hide_what_a_live_model_is_like():
+    made = make_finished_run("RRRR", "RRRR")
+    Call.objects.update(completion_tokens=3, latency_s=0.5)
+    for call in Call.objects.filter(answer__arm=made.baseline):
+        call.pk, call.seat, call.latency_s = None, 9, None
+        call.reused_from = Call.objects.filter(model=call.model).first()
+        call.save()
+    found = estimate(make_dataset_version(examples=8), make_panel_version([[made.models[0]]]))
+    assert found.seconds == pytest.approx(8 * 0.5 / 2)
+
+
+def test_the_number_of_queries_does_not_grow_with_the_panels(django_assert_max_num_queries):
+    version, models = make_dataset_version(examples=30), [make_model(), make_model()]
+    panels = [make_panel_version([models]) for _ in range(6)]
+    with django_assert_max_num_queries(5 + len(models)):
         estimate(version, *panels)

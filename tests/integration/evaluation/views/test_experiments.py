@@ -98,6 +98,17 @@ def test_the_list_exports_what_it_shows(viewer):
     assert row["best_accuracy"] == pytest.approx(1 / 3)
 
 
+def test_a_run_that_has_not_finished_compares_nothing(viewer):
+    made = make_finished_run("RRW", "RWW", title="Repeated")
+    for experiment in (made.run.experiment, make_listed("Going", state=Run.State.RUNNING)):
+        run = make_run(experiment, state=Run.State.RUNNING)
+        run.progress.update(scored=2, correct=2)
+    body = b"".join(viewer.get("/experiments/?export=jsonl&sort=title").streaming_content).decode()
+    going, repeated = [json.loads(line) for line in body.splitlines()]
+    assert (going["state"], going["baseline_accuracy"], going["best_arm"]) == ("running", None, None)
+    assert (repeated["state"], repeated["baseline_accuracy"]) == ("running", pytest.approx(2 / 3))
+
+
 def test_the_list_takes_at_most_a_dozen_queries(viewer, django_assert_max_num_queries):
     for number in range(20):
         make_listed(f"Experiment {number}")

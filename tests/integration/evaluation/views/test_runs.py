@@ -104,6 +104,14 @@ def test_a_queued_run_says_when_no_worker_takes_it(manager, seconds, hinted):
     assert ("No worker has picked this run up" in page_of(manager, run).get_text()) is hinted
 
 
+@pytest.mark.parametrize(("polls", "hinted"), [(0, False), (7, False), (8, True), ("x", False)])
+def test_a_resumed_run_is_called_waiting_only_after_it_was_watched(manager, polls, hinted):
+    long_ago = timezone.now() - timedelta(hours=1)
+    run = make_open_run(Run.State.QUEUED, created_at=long_ago, started_at=long_ago)
+    response = manager.get(f"/runs/{run.pk}/?seen=queued&polls={polls}", headers=LIVE)
+    assert (b"No worker has picked this run up" in response.content) is hinted
+
+
 def test_a_run_that_a_worker_holds_is_not_called_waiting(manager):
     now = timezone.now()
     run = make_open_run(Run.State.QUEUED, created_at=now - timedelta(minutes=5))

@@ -32,6 +32,10 @@ def test_choice(text: str, expected: str | None) -> None:
     assert read_ballot(text, question=question()) == expected
 
 
+def test_json_nested_too_deeply_to_be_read_is_an_abstention() -> None:
+    assert read_ballot('{"answer":' * 100_000, question=question()) is None
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

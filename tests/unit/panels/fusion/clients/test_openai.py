@@ -57,6 +57,8 @@ async def test_a_reply_comes_back_and_the_request_was_as_asked():
     assert str(request.url) == "https://provider.test/v1/chat/completions"
     assert request.headers["authorization"] == f"Bearer {KEY}"
     assert request.headers["x-title"] == "Quorum"
+    assert request.headers["host"] == "provider.test"
+    assert request.headers["content-length"] == str(len(request_body(REQUEST)))
     assert request.content == request_body(REQUEST)
 
 
