@@ -4,6 +4,7 @@ from io import StringIO
 
 import pytest
 from django.contrib.auth import authenticate
+from django.contrib.auth.models import Group
 from django.core.management import call_command
 
 from evaluation.models import Answer, Experiment, Run, RunResult
@@ -14,6 +15,13 @@ from panels.simulator.answer_key import load_answer_key
 from tests.simulator_server import serve_simulator
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def groups(transactional_db: None) -> None:
+    """The migration's groups: a test with transactions of its own empties the tables behind it."""
+    for name in ("product manager", "viewer"):
+        Group.objects.get_or_create(name=name)
 
 
 def _load(url: str) -> str:
