@@ -24,9 +24,7 @@ class DatasetImport(models.Model):
         FAILED = "failed", "Failed"
 
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="imports")
-    version = models.ForeignKey(
-        DatasetVersion, null=True, blank=True, on_delete=models.CASCADE, related_name="imports"
-    )
+    version = models.ForeignKey(DatasetVersion, null=True, blank=True, on_delete=models.CASCADE, related_name="imports")
     state = models.CharField(max_length=10, choices=State, default=State.DRAFT)
     folder = models.CharField(max_length=200)
     options = models.JSONField(default=dict)

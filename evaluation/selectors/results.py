@@ -78,7 +78,10 @@ class ResultsPage:
 
 
 def run_results(run: Run, *, known_heads: Mapping[int, ArmHead] | None = None) -> ResultsPage | None:
-    """One query, and two more where the heads of the arms are not known yet. None while the result is not computed yet, or was stored in another format."""
+    """None while the result is not computed yet, or was stored in another format.
+
+    One query, and two more where the heads of the arms are not known yet.
+    """
     stored = RunResult.objects.filter(run=run, format=RESULT_FORMAT).first()
     if stored is None:
         return None
