@@ -160,15 +160,17 @@ def test_a_worker_that_fails_gives_up_its_lease_at_once_and_pauses_the_run(monke
 def test_a_worker_whose_lease_was_swept_writes_nothing_more():
     run, clock = staged_run(concurrency=8), Clock()
     providers = disagreeing(run)
+    sweep = threading.Thread(target=_sweep, args=(clock,))
 
     def sweep_midway(request: ModelRequest) -> None:
         # As if this worker had been frozen for longer than its lease.
         if len(providers.requests) == 10:
             clock.move(seconds=31)
-            threading.Thread(target=_sweep, args=(clock,)).start()
+            sweep.start()
 
     providers.before = sweep_midway
     work(run, providers, clock)
+    sweep.join()
     run.refresh_from_db()
     assert run.state == Run.State.RUNNING
     written_before = run.answers.count()
