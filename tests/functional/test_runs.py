@@ -65,7 +65,7 @@ def test_a_run_is_watched_paused_left_resumed_and_cancelled(
 
     page = open_page(MANAGER)
     page.goto("/")
-    page.locator("#jobs, aside").get_by_role("link", name=sample.slow.title).first.click()
+    page.locator(f'aside a[href="/runs/{run.pk}/"]').click()
     assert _done(page) == stored
     page.get_by_role("button", name="Resume").click()
     expect(page.locator("#live")).to_contain_text("waits for a worker")
