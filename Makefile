@@ -63,10 +63,11 @@ format: $(STAMP)
 	find templates -name '*.html' -print0 | xargs -0 $(BIN)/djade --target-version 5.2
 
 requirements: $(STAMP)
-	CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/pip-compile $(COMPILE) --output-file=requirements.txt requirements.in
-	CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/pip-compile $(COMPILE) --output-file=requirements-dev.txt requirements-dev.in
+	CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/pip-compile $(COMPILE) --strip-extras --output-file=requirements.txt requirements.in
+	CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/pip-compile $(COMPILE) --no-strip-extras --output-file=requirements-dev.txt requirements-dev.in
 
-COMPILE := --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+# pip looks for the newest coverage[toml] unless the pin names the extra too; a file of constraints may name none.
+COMPILE := --quiet --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
