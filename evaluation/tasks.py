@@ -14,6 +14,7 @@ from django.utils import timezone
 from evaluation.execution.imports import load_import, sweep_imports
 from evaluation.execution.leases import runs_to_wake, sweep_leases
 from evaluation.execution.shift import Pace
+from evaluation.execution.vaults import forget_expired_maps
 from evaluation.execution.work import close_run, runs_without_result, work_run
 from panels.gateway import clients_for
 
@@ -74,6 +75,12 @@ def sweep_imports_task() -> None:
     """Ends imports whose worker died, and wakes workers for those that nobody took."""
     for import_id in sweep_imports(timezone.now()).waiting:
         wake_import(import_id=import_id)
+
+
+@shared_task(name="evaluation.forget_expired_maps")
+def forget_expired_maps_task() -> None:
+    """Deletes placeholder maps whose time to live is over."""
+    forget_expired_maps(now=timezone.now())
 
 
 def wake_import(*, import_id: int) -> None:

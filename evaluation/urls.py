@@ -2,7 +2,15 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from evaluation.views import answers, datasets, experiments, imports, overview, runs, workflows
+from evaluation.views import (
+    answers,
+    datasets,
+    experiments,
+    imports,
+    overview,
+    runs,
+    workflows,
+)
 
 app_name = "evaluation"
 
@@ -26,4 +34,5 @@ urlpatterns: list[URLPattern] = [
     path("runs/<int:pk>/retry/", runs.retry, name="run-retry"),
     path("runs/<int:pk>/repeat/", runs.repeat, name="run-repeat"),
     path("answers/<int:pk>/", answers.show_answer, name="answer"),
+    path("panels/<slug:slug>/answers/", answers.list_of_panel, name="panel-answers"),
 ]

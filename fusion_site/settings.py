@@ -158,7 +158,11 @@ CELERY_BEAT_SCHEDULE = {
     # A message that was not taken within its period would only repeat the next one.
     "sweep runs": {"task": "evaluation.sweep_runs", "schedule": 5.0, "options": {"expires": 5.0}},
     "sweep imports": {"task": "evaluation.sweep_imports", "schedule": 30.0, "options": {"expires": 30.0}},
+    "forget maps": {"task": "evaluation.forget_expired_maps", "schedule": 600.0, "options": {"expires": 600.0}},
 }
+
+# Where the broker is Redis, worker processes tell each other there of providers in trouble.
+SHARED_STATE_URL = ENV.celery_broker_url if ENV.celery_broker_url.startswith(("redis://", "rediss://")) else None
 
 configure_structlog()
 LOGGING = logging_settings(style=ENV.quorum_log_format, level=ENV.quorum_log_level)

@@ -8,12 +8,17 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from panels.fusion.registry import ModelKey
 from panels.fusion.types import Failure, ModelClient, ModelRequest, Reply
 from panels.models import LanguageModel, Provider
+from panels.shared_state import provider_state
 from panels.specs import inventory_key
 
 if TYPE_CHECKING:
     from panels.fusion.clients.exchange import HostedClient
+
+# A comparison that goes on without a member for the length of a restart has compared something else.
+RUN_PATIENCE_S = 15.0
 
 
 class MissingKey(Exception):
@@ -64,23 +69,27 @@ def client_class(kind: str) -> type[HostedClient]:
 def clients_for(
     models: Iterable[LanguageModel], concurrency: int
 ) -> AbstractAsyncContextManager[dict[str, ModelClient]]:
-    """``open_clients`` with the keys that this process's environment holds."""
-    return open_clients(models, concurrency=concurrency, environ=os.environ)
+    """``open_clients`` for a run, with the keys that this process's environment holds."""
+    return open_clients(models, concurrency=concurrency, environ=os.environ, patience_s=RUN_PATIENCE_S)
 
 
 @asynccontextmanager
 async def open_clients(
-    models: Iterable[LanguageModel], *, concurrency: int, environ: Mapping[str, str]
+    models: Iterable[LanguageModel], *, concurrency: int, environ: Mapping[str, str], patience_s: float = 0.0
 ) -> AsyncIterator[dict[str, ModelClient]]:
     """Clients by inventory key, one connection pool of ``concurrency`` places per provider.
 
-    Needs ``model.provider`` loaded; models of recorded providers are left out, nobody answers for them. Raises
-    MissingKey.
+    Each tries again what may pass, behind the breaker and the limit that all of this process shares; ``patience_s`` is
+    how long of an outage a call may sit out. Needs ``model.provider`` loaded; models of recorded providers are left
+    out, nobody answers for them. Raises MissingKey.
     """
     hosted = [model for model in models if model.provider.kind != Provider.Kind.RECORDED]
     providers = {model.provider_id: model.provider for model in hosted}
     keys = {pk: api_key(provider, environ=environ) for pk, provider in providers.items()}
     async with AsyncExitStack() as stack:
+        registry = stack.enter_context(provider_state())
+        for provider in providers.values():
+            stack.enter_context(registry.limit(provider.slug).opened(concurrency))
         pools = {
             pk: await stack.enter_async_context(
                 client_class(provider.kind)(base_url=provider.base_url, api_key=keys[pk], concurrency=concurrency)
@@ -88,5 +97,10 @@ async def open_clients(
             for pk, provider in providers.items()
         }
         yield {
-            inventory_key(model.pk): _NamedModel(client=pools[model.provider_id], name=model.name) for model in hosted
+            inventory_key(model.pk): registry.wrap(
+                _NamedModel(client=pools[model.provider_id], name=model.name),
+                ModelKey(model.provider.slug, model.name),
+                patience_s=patience_s,
+            )
+            for model in hosted
         }

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,15 @@ def recorded_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no recorded answers at {folder}: set QUORUM_RECORDED_DATA to their folder")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _forgotten_providers() -> Iterator[None]:
+    """What a process has learned of its providers would reach from one test into the next."""
+    yield
+    state = sys.modules.get("panels.shared_state")
+    if state is not None:
+        state.forget_provider_state()
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from evaluation.models import (
 from panels.fusion.types import Sampling, StrategyName
 from panels.models import LanguageModel, PanelVersion, Provider
 from panels.services.panels import create_panel
-from panels.specs import MemberSpec, PanelSpec, StageSpec
+from panels.specs import ArbiterSpec, MemberSpec, PanelSpec, StageSpec
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 CHOICES = ("A", "B", "C", "D")
@@ -63,13 +63,16 @@ def make_panel_version(
     stop_at: float | None = None,
     settles: bool = False,
     max_tokens: int = 10,
+    arbiter: LanguageModel | None = None,
+    **arbitration: Any,
 ) -> PanelVersion:
-    """The first version of a new panel; ``settles`` is said of the last stage."""
+    """The first version of a new panel; ``settles`` is said of the last stage, ``arbitration`` of the arbiter."""
     last = len(stages) - 1
     sampling = Sampling(max_tokens=max_tokens)
     spec = PanelSpec(
         strategy=strategy,
         stop_at=stop_at,
+        arbiter=None if arbiter is None else make_arbiter_spec(arbiter, strategy, **arbitration),
         stages=tuple(
             StageSpec(
                 members=tuple(MemberSpec(model_id=model.pk, sampling=sampling) for model in models),
@@ -79,6 +82,11 @@ def make_panel_version(
         ),
     )
     return create_panel(name=f"Panel {next(_numbers)}", description="", spec=spec, by=None, now=NOW)
+
+
+def make_arbiter_spec(model: LanguageModel, strategy: StrategyName, **fields: Any) -> ArbiterSpec:
+    defaults: dict[str, Any] = {"model_id": model.pk, "prompt": f"{strategy.value}-1"}
+    return ArbiterSpec(**(defaults | fields))
 
 
 def make_workflow(**fields: Any) -> Workflow:

@@ -24,6 +24,8 @@ from fusion_site.settings import DATABASES, MIDDLEWARE, STORAGES  # noqa: E402
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 AXES_ENABLED = False
+# One test's broken provider is not the next one's; those that share say so.
+SHARED_STATE_URL = None
 STORAGES = {**STORAGES, "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 # It only runs in an event loop; the live server of the browser tests serves static files by itself.
 MIDDLEWARE = [name for name in MIDDLEWARE if not name.startswith("servestatic.")]

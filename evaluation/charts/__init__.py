@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from evaluation.charts.calibration import calibration_chart
 from evaluation.charts.consensus import consensus_chart
 from evaluation.charts.correlation import correlation_chart
 from evaluation.charts.cost import cost_chart
@@ -23,6 +24,7 @@ class ResultCharts:
     cost: Chart | None
     latency: Chart | None
     consensus: tuple[Chart, ...]
+    calibration: tuple[Chart, ...]
     correlation: Chart | None
 
 
@@ -32,9 +34,11 @@ def result_charts(
     """``looks`` by arm id; ``items_url`` is the item table's address, to which marks and bars lead."""
     panels = {arm.arm_id for arm in data.arms if not arm.is_single}
     bands = [band for band in data.bands if band.arm_id in panels]
+    reliability = (calibration_chart(one, looks=looks, items_url=items_url) for one in data.calibrations)
     return ResultCharts(
         cost=cost_chart(data, looks=looks, items_url=items_url),
         latency=latency_chart(data, looks=looks, target_ms=target_p95_ms),
         consensus=tuple(consensus_chart(one, looks=looks, items_url=items_url) for one in bands),
+        calibration=tuple(chart for chart in reliability if chart is not None),
         correlation=correlation_chart(data),
     )

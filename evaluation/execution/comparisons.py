@@ -27,7 +27,13 @@ def compare_arms(tally: RunTally) -> tuple[Comparison, ...]:
 
 def uplifts_over_best_member(tally: RunTally) -> tuple[Uplift, ...]:
     """For every panel of several members that has a fully scored member."""
-    uplifts = (_uplift(arm) for arm in tally.arms if len(arm.seats) > 1)
+    uplifts = (_uplift_over(arm, _best_member(arm)) for arm in tally.arms if len(arm.seats) > 1)
+    return tuple(uplift for uplift in uplifts if uplift is not None)
+
+
+def uplifts_over_arbiter(tally: RunTally) -> tuple[Uplift, ...]:
+    """For every panel with an arbiter that the run also asks alone, as an arm or a member, on all it scored."""
+    uplifts = (_uplift_over(arm, _arbiter_alone(arm, tally)) for arm in tally.arms)
     return tuple(uplift for uplift in uplifts if uplift is not None)
 
 
@@ -101,15 +107,14 @@ def _change(
     )
 
 
-def _uplift(arm: ArmTally) -> Uplift | None:
-    best = _best_member(arm)
-    if best is None:
+def _uplift_over(arm: ArmTally, alone: Voter | None) -> Uplift | None:
+    if alone is None:
         return None
-    table = _table(arm.marks, best.marks)
+    table = _table(arm.marks, alone.marks)
     return Uplift(
         arm_id=arm.arm.pk,
         arm=arm.arm.name,
-        member=best.name,
+        member=alone.name,
         member_correct=table.both + table.only_baseline,
         pairs=table.n,
         both=table.both,
@@ -132,6 +137,15 @@ def _best_member(arm: ArmTally) -> Voter | None:
     if not whole or not arm.marks.scored:
         return None
     return max(whole, key=lambda voter: sum(_right_where_scored(voter.marks, arm.marks)))
+
+
+def _arbiter_alone(arm: ArmTally, tally: RunTally) -> Voter | None:
+    """The arbiter's model as a voter: rather one that is an arm by itself; of several, the first in the run."""
+    if arm.arbiter is None or not arm.marks.scored:
+        return None
+    single = [seat.voter for other in tally.arms if len(other.seats) == 1 for seat in other.seats.values()]
+    voters = (voter for voter in (*single, *tally.voters.values()) if voter.model_id == arm.arbiter.model.pk)
+    return next((voter for voter in voters if _covers(voter.marks, arm.marks)), None)
 
 
 def _covers(marks: Marks, wanted: Marks) -> bool:

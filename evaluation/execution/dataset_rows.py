@@ -105,6 +105,7 @@ def _example(version: DatasetVersion, item: Item) -> Example:
         context=item.context,
         group=item.group,
         meta=item.meta,
+        schema=item.schema,
     )
 
 

@@ -96,7 +96,7 @@ def _load_version(
     intake, content, index = _intake(lease), ContentHash(), ItemIndex()
     items = dataset_items(files, checked.kind, intake, index)
     examples = load_examples(lease, version, items, content)
-    load_outputs(lease, version, dataset_outputs(files, intake, index), examples, content)
+    load_outputs(lease, version, dataset_outputs(files, checked.kind, intake, index), examples, content)
     read = content.finish(models=checked.models, kind=checked.kind, scorer=checked.scorer, tolerance=checked.tolerance)
     if read != checked.content_hash:
         raise ChangedFile

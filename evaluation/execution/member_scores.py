@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from evaluation.execution.covers import cover_example
 from evaluation.models import Call, DatasetVersion, Example
 from evaluation.scorers import SCORERS, ScoredExample
 from panels.fusion.answers import canonical
-from panels.fusion.types import (
-    AnswerKind,
-    Ballot,
-    BallotValue,
-    Failure,
-    FailureKind,
-    Fused,
-    Group,
-    Member,
-    MemberCall,
-    Question,
-    Recorded,
-    Reply,
-    Tally,
-)
+from panels.fusion.fuse import fused_by_vote
+from panels.fusion.outcomes import Ballot, BallotValue, Fused, Group, MemberCall, Tally, Vote
+from panels.fusion.types import AnswerKind, Failure, FailureKind, Member, Question, Recorded, Reply, StrategyName
+
+Fields = tuple[str, ...]
 
 _NO_REPLY = Failure(kind=FailureKind.EMPTY, detail="")
 
@@ -38,6 +29,8 @@ class HeardCall(NamedTuple):
     latency_s: float | None
     ballot: str | None
     recorded_correct: bool | None
+    placeholders: int | None = None
+    placeholders_lost: int | None = None
     text: str = ""
 
 
@@ -49,30 +42,47 @@ class MemberScorer:
         self._tolerance = version.tolerance
         self._score = SCORERS[version.scorer]
         self._examples: dict[int, ScoredExample] = {}
-        self._known: dict[tuple[int, BallotValue | None, bool | None], bool | None] = {}
+        self._meta: dict[int, dict[str, Any]] = {}
+        self._masked: dict[tuple[int, Fields], ScoredExample] = {}
+        self._known: dict[tuple[int, Fields | None, BallotValue | None, bool | None], bool | None] = {}
 
-    def take(self, examples: list[Example]) -> None:
-        """The examples whose calls come next; those before are forgotten."""
-        self._examples = {example.pk: self._scored_example(example) for example in examples}
+    def take(self, examples: list[Example], *, masks: bool = False) -> None:
+        """The examples whose calls come next, with prompts where the run ``masks``; those before are forgotten."""
+        self._examples = {example.pk: self._scored_example(example, with_prompt=masks) for example in examples}
+        self._meta = {example.pk: example.meta for example in examples} if masks else {}
+        self._masked.clear()
         self._known.clear()
 
-    def score(self, call: HeardCall, *, example_id: int) -> bool | None:
-        """None is unscored. An unreadable ballot and a failed call are wrong, as an abstention is."""
-        example = self._examples[example_id]
+    def score(self, call: HeardCall, *, example_id: int, fields: Fields | None = None) -> bool | None:
+        """None is unscored. An unreadable ballot and a failed call are wrong, as an abstention is.
+
+        ``fields`` are those that were masked in the prompt: what was answered is held against a masked reference.
+        """
+        example = self._examples[example_id] if fields is None else self._masked_example(example_id, fields)
         value = _ballot_value(call, example.question)
-        key = (example_id, value, call.recorded_correct)
+        key = (example_id, fields, value, call.recorded_correct)
         if key not in self._known:
             score = self._score(_alone(value, call), example)
             self._known[key] = None if score is None else score.correct
         return self._known[key]
 
-    def _scored_example(self, example: Example) -> ScoredExample:
+    def _masked_example(self, example_id: int, fields: Fields) -> ScoredExample:
+        key = (example_id, fields)
+        if key not in self._masked:
+            raw = self._examples[example_id]
+            covered = cover_example(raw, meta=self._meta[example_id], fields=fields)
+            # What could not be masked has no reply to be scored.
+            self._masked[key] = raw if isinstance(covered, Failure) else covered.scored
+        return self._masked[key]
+
+    def _scored_example(self, example: Example, *, with_prompt: bool) -> ScoredExample:
         question = Question(
             item_id=example.item_id,
-            messages=(),
+            messages=example.messages if with_prompt else (),
             kind=self.kind,
             choices=tuple(example.choices),
             tolerance=self._tolerance,
+            schema=example.schema,
         )
         return ScoredExample(question=question, reference=example.reference, references=tuple(example.references))
 
@@ -92,4 +102,4 @@ def _alone(value: BallotValue | None, call: HeardCall) -> Fused:
     groups = () if value is None else (Group(ballots=(ballot,), support=1.0),)
     tally = Tally(groups=groups, winner=ballot if groups else None, consensus=float(len(groups)))
     calls = (MemberCall(seat=0, stage=0, member=member, result=result, ballot=ballot),)
-    return Fused(calls=calls, tally=tally, stages_called=1)
+    return fused_by_vote(Vote(calls=calls, tally=tally, stages_called=1), strategy=StrategyName.MAJORITY)

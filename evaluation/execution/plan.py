@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from evaluation.models import Arm, Experiment, Run
+from django.db.models import Q
+
+from evaluation.models import Arm, Experiment, Run, Workflow
 from panels.fusion.pricing import Price
-from panels.fusion.types import AnswerKind, Member, Panel
-from panels.models import LanguageModel
-from panels.specs import engine_panel, inventory_key
+from panels.fusion.replies import seat_twins
+from panels.fusion.types import AnswerKind, Arbiter, Panel, StrategyName
+from panels.models import LanguageModel, Member, PanelVersion
+from panels.specs import engine_panel, inventory_key, possible_arbiter
+
+_VOTES_ALONE = frozenset({StrategyName.MAJORITY, StrategyName.WEIGHTED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,18 +30,23 @@ class PlannedModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedArm:
-    """An arm and its panel. ``twins`` holds each seat's index among equal seats (same model and sampling)."""
+    """An arm and its panel. ``twins`` holds each seat's index among equal seats (same model and sampling).
+
+    ``arbiter`` is the one that may be asked: None also where the panel has one that answers of this kind never need.
+    """
 
     pk: int
     panel: Panel
     twins: tuple[int, ...]
+    arbiter: Arbiter | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPlan:
     """A run's fixed side. ``replays``: recorded outputs answer. ``reuse``: replies of earlier runs may be taken.
 
-    ``models`` is keyed by inventory key; ``inventory`` holds the same models as rows, with their providers.
+    ``models`` is keyed by inventory key; ``asked`` holds those that providers are asked for, as rows with providers.
+    ``masked_fields`` are the sensitive fields of a workflow that masks, of which there may be none; None masks nothing.
     """
 
     run_id: int
@@ -49,15 +59,27 @@ class RunPlan:
     scorer: str
     arms: tuple[PlannedArm, ...]
     models: Mapping[str, PlannedModel]
-    inventory: tuple[LanguageModel, ...]
+    asked: tuple[LanguageModel, ...]
+    masked_fields: tuple[str, ...] | None = None
+
+    @property
+    def needs_evidence(self) -> bool:
+        """Contexts can be long, and a plain vote looks at none of them."""
+        return any(arm.panel.strategy not in _VOTES_ALONE for arm in self.arms)
+
+    @property
+    def arbiter_arms(self) -> int:
+        """How many arms may have to ask an arbiter."""
+        return sum(arm.arbiter is not None for arm in self.arms)
 
 
 def load_plan(run_id: int) -> RunPlan:
     """Raises Run.DoesNotExist."""
-    run = Run.objects.select_related("experiment__dataset_version").get(pk=run_id)
+    run = Run.objects.select_related("experiment__dataset_version", "experiment__workflow").get(pk=run_id)
     experiment = run.experiment
     version = experiment.dataset_version
-    inventory = tuple(experiment_models(experiment))
+    arms = plan_arms(experiment)
+    models = experiment_models(experiment)
     return RunPlan(
         run_id=run.pk,
         replays=experiment.replies == Experiment.Replies.RECORDED,
@@ -67,36 +89,55 @@ def load_plan(run_id: int) -> RunPlan:
         kind=AnswerKind(version.answer_kind),
         tolerance=version.tolerance,
         scorer=version.scorer,
-        arms=plan_arms(experiment),
-        models={inventory_key(model.pk): _plan_model(model) for model in inventory},
-        inventory=inventory,
+        arms=arms,
+        models={inventory_key(model.pk): plan_model(model) for model in models},
+        asked=_asked_of(experiment, arms, models),
+        masked_fields=masked_fields(experiment.workflow),
     )
+
+
+def masked_fields(workflow: Workflow | None) -> tuple[str, ...] | None:
+    """The fields that the workflow marks as sensitive; None where nothing is masked."""
+    return None if workflow is None or not workflow.masks else tuple(workflow.sensitive_fields)
 
 
 def plan_arms(experiment: Experiment) -> tuple[PlannedArm, ...]:
     """The experiment's arms in their order, with their panels as the engine runs them."""
+    kind = AnswerKind(experiment.dataset_version.answer_kind)
     arms = Arm.objects.filter(experiment=experiment).select_related("panel_version").order_by("position")
-    return tuple(map(_plan_arm, arms.prefetch_related("panel_version__members")))
+    return tuple(_plan_arm(arm, kind) for arm in arms.prefetch_related("panel_version__members"))
 
 
 def experiment_models(experiment: Experiment) -> list[LanguageModel]:
-    """Every model that some arm of the experiment asks, with its provider."""
-    seated = LanguageModel.objects.filter(seats__version__arms__experiment=experiment)
-    return list(seated.select_related("provider").order_by("pk").distinct())
+    """Every model that some arm of the experiment asks, as a member or as an arbiter, with its provider."""
+    versions = PanelVersion.objects.filter(arms__experiment=experiment).values("pk")
+    seated = Member.objects.filter(version__in=versions).values("model")
+    arbitrating = PanelVersion.objects.filter(pk__in=versions, arbiter_model__isnull=False).values("arbiter_model")
+    wanted = LanguageModel.objects.filter(Q(pk__in=seated) | Q(pk__in=arbitrating))
+    return list(wanted.select_related("provider").order_by("pk"))
 
 
-def seat_twins(members: tuple[Member, ...]) -> tuple[int, ...]:
-    """For each seat, how many earlier seats of the panel have the same model and sampling."""
-    identities = [(member.model, member.sampling) for member in members]
-    return tuple(identities[:seat].count(identity) for seat, identity in enumerate(identities))
+def asked_models(experiment: Experiment) -> tuple[LanguageModel, ...]:
+    """The models that providers are asked for: in a replay the arbiters alone, whom no recorded data can speak for."""
+    return _asked_of(experiment, plan_arms(experiment), experiment_models(experiment))
 
 
-def _plan_arm(arm: Arm) -> PlannedArm:
+def _asked_of(
+    experiment: Experiment, arms: Sequence[PlannedArm], models: Sequence[LanguageModel]
+) -> tuple[LanguageModel, ...]:
+    wanted = {arm.arbiter.model for arm in arms if arm.arbiter is not None}
+    if experiment.replies != Experiment.Replies.RECORDED:
+        wanted |= {member.model for arm in arms for member in arm.panel.members}
+    return tuple(model for model in models if inventory_key(model.pk) in wanted)
+
+
+def _plan_arm(arm: Arm, kind: AnswerKind) -> PlannedArm:
     panel = engine_panel(arm.panel_version)
-    return PlannedArm(pk=arm.pk, panel=panel, twins=seat_twins(panel.members))
+    twins = seat_twins(panel.members)
+    return PlannedArm(pk=arm.pk, panel=panel, twins=twins, arbiter=possible_arbiter(panel, kind))
 
 
-def _plan_model(model: LanguageModel) -> PlannedModel:
+def plan_model(model: LanguageModel) -> PlannedModel:
     price = Price.known(model.price_in_nanousd_per_mtok, model.price_out_nanousd_per_mtok)
     provider = model.provider
     return PlannedModel(pk=model.pk, name=model.name, provider=provider.slug, kind=provider.kind, price=price)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
@@ -14,6 +15,11 @@ Priority = tuple[int, int]
 def call_priority(*, stage: int, position: int) -> Priority:
     """Later stages go first, then older examples: what is nearly finished is finished before anything new begins."""
     return (-stage, position)
+
+
+def arbiter_priority(*, position: int) -> Priority:
+    """Before every member: an answer that only lacks its arbiter is all but finished."""
+    return (-sys.maxsize, position)
 
 
 class CallQueue:

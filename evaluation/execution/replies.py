@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
 
@@ -32,14 +33,38 @@ def find_replies(keys: Iterable[str]) -> dict[str, HeldReply]:
     return found
 
 
-def find_own_replies(*, answers: QuerySet[Answer]) -> dict[tuple[int, str], HeldReply]:
-    """Replies that were bought for these answers, by example and reply key."""
-    calls = _bought_calls().filter(answer__in=list(answers.values_list("pk", flat=True)))
+def fresh_reply(key: str, *, now: datetime, max_age: timedelta) -> HeldReply | None:
+    """The newest reply under a key that is at most that old, with its age."""
+    call = _bought_calls().filter(reply_key=key, created_at__gt=now - max_age).order_by("-pk").first()
+    if call is None:
+        return None
+    age_s = (now - call.created_at).total_seconds()
+    return HeldReply(call_id=call.pk, reply=replace(reply_of_call(call), age_s=max(0.0, age_s)))
+
+
+def find_own_replies(
+    *, answers: QuerySet[Answer], keys: Collection[str] | None = None
+) -> dict[tuple[int, str], HeldReply]:
+    """Replies that were bought for these answers, by example and reply key; ``keys`` leaves out all others."""
+    examples = dict(answers.filter(example__isnull=False).values_list("pk", "example_id"))
     found: dict[tuple[int, str], HeldReply] = {}
-    for call in calls.select_related("answer"):
-        address = (call.answer.example_id, call.reply_key)
+    bought = _bought_calls().filter(answer__in=list(examples))
+    for call in bought if keys is None else bought.filter(reply_key__in=list(keys)):
+        address = (examples[call.answer_id], call.reply_key)
         found.setdefault(address, HeldReply(call_id=call.pk, reply=reply_of_call(call)))
     return found
+
+
+def find_arbitrations(
+    *, run_id: int, reuse: bool, wanted: Collection[tuple[int, str]]
+) -> dict[tuple[int, str], HeldReply]:
+    """Replies of arbiters by example and reply key: of any run where ``reuse``, else what this run has bought."""
+    if reuse:
+        held = find_replies(key for _, key in wanted)
+        return {(example_id, key): held[key] for example_id, key in wanted if key in held}
+    examples = {example_id for example_id, _ in wanted}
+    keys = {key for _, key in wanted}
+    return find_own_replies(answers=Answer.objects.filter(run=run_id, example__in=examples), keys=keys)
 
 
 def reply_of_call(call: Call) -> Reply:

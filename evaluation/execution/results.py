@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Case, OuterRef, Subquery, Value, When
 
-from evaluation.execution.comparisons import compare_arms, uplifts_over_best_member
+from evaluation.execution.calibrations import CalibratedArm, calibrate_arms, store_calibrations
+from evaluation.execution.comparisons import compare_arms, uplifts_over_arbiter, uplifts_over_best_member
 from evaluation.execution.scorecards import arm_bands, arm_latency, correlate_voters, score_arm
 from evaluation.execution.tallies import RunTally, tally_run
 from evaluation.models import Answer, Run, RunResult
@@ -15,21 +17,24 @@ from evaluation.results import RESULT_FORMAT, ResultData, to_json
 
 
 def compute_result(*, run_id: int, now: datetime) -> RunResult:
-    """Computes and stores the result of a run and marks its answers won or lost against the baseline.
+    """Computes and stores the result of a run, marks its answers won or lost against the baseline, and calibrates them.
 
     May be called again, at any time and by two workers at once: the same answers give the same result.
     """
     run = Run.objects.select_related("experiment__dataset_version").get(pk=run_id)
-    data = to_json(result_of(tally_run(run)))
+    tally = tally_run(run)
+    calibrated = calibrate_arms(tally)
+    data = to_json(result_of(tally, calibrated))
     with transaction.atomic():
         _mark_versus(run)
+        store_calibrations(run, calibrated, positions=tally.positions, now=now)
         result, _ = RunResult.objects.update_or_create(
             run=run, defaults={"format": RESULT_FORMAT, "data": data, "computed_at": now}
         )
     return result
 
 
-def result_of(tally: RunTally) -> ResultData:
+def result_of(tally: RunTally, calibrated: Sequence[CalibratedArm] = ()) -> ResultData:
     """Everything that pages, charts and the command line show, from the run's columns."""
     arms = tuple(score_arm(arm) for arm in tally.arms)
     curves = (arm_latency(arm) for arm in tally.arms)
@@ -38,9 +43,11 @@ def result_of(tally: RunTally) -> ResultData:
         arms=arms,
         comparisons=compare_arms(tally),
         uplifts=uplifts_over_best_member(tally),
+        arbiter_uplifts=uplifts_over_arbiter(tally),
         bands=tuple(arm_bands(arm) for arm in tally.arms),
         latency=tuple(curve for curve in curves if curve is not None),
         correlation=correlate_voters(tally),
+        calibrations=tuple(arm.score for arm in calibrated),
     )
 
 

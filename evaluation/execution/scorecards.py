@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from evaluation.execution.arbiter_tallies import ArbiterTally
 from evaluation.execution.tallies import ArmTally, RunTally, SeatTally, Voter
-from evaluation.results import ArmScore, ConsensusBands, LatencyCurve, MemberScore
+from evaluation.results import ArbiterScore, ArmScore, ConsensusBands, LatencyCurve, MemberScore
 from evaluation.stats.bands import consensus_bands
 from evaluation.stats.correlation import CorrelationMatrix, effective_voters, error_correlation
 from evaluation.stats.interval import Interval
 from evaluation.stats.percentiles import ecdf, percentile, percentile_interval
 from evaluation.stats.proportions import rate_interval, wilson
-from panels.models import Provider
+from panels.models import LanguageModel, Provider
 
 
 def score_arm(tally: ArmTally) -> ArmScore:
@@ -27,7 +28,7 @@ def score_arm(tally: ArmTally) -> ArmScore:
         name=tally.arm.name,
         position=tally.arm.position,
         is_baseline=tally.arm.is_baseline,
-        simulated=any(seat.member.model.provider.kind == Provider.Kind.SIMULATED for seat in tally.seats.values()),
+        simulated=any(model.provider.kind == Provider.Kind.SIMULATED for model in _models(tally)),
         stages=stages,
         items=tally.items,
         n=n,
@@ -44,8 +45,8 @@ def score_arm(tally: ArmTally) -> ArmScore:
         cost_unknown=tally.cost_unknown,
         cost_per_request_nanousd=None if cost is None else round(cost / tally.items),
         cost_per_correct_nanousd=_cost_per_correct(tally, correct),
-        spent_nanousd=None if tally.spent_unknown else tally.spent_nanousd,
-        spent_unknown=tally.spent_unknown,
+        spent_nanousd=_spent_nanousd(tally),
+        spent_unknown=tally.spent_unknown + (tally.arbiter.spent_unknown if tally.arbiter else 0),
         mean_consensus=_mean(_known(tally.consensus)),
         measured=len(timed),
         p50_s=_percentile(timed, 0.50),
@@ -54,6 +55,37 @@ def score_arm(tally: ArmTally) -> ArmScore:
         p95_interval=_percentile_interval(timed, 0.95),
         effective_voters=_effective_voters(tally),
         members=tuple(_score_member(seat) for seat in tally.seats.values()),
+        arbiter=None if tally.arbiter is None else _score_arbiter(tally.arbiter),
+    )
+
+
+def _models(tally: ArmTally) -> list[LanguageModel]:
+    """The arm's members, and its arbiter."""
+    members = [seat.member.model for seat in tally.seats.values()]
+    return members if tally.arbiter is None else [*members, tally.arbiter.model]
+
+
+def _spent_nanousd(tally: ArmTally) -> int | None:
+    arbiter = tally.arbiter
+    if tally.spent_unknown or (arbiter is not None and arbiter.spent_unknown):
+        return None
+    return tally.spent_nanousd + (0 if arbiter is None else arbiter.spent_nanousd)
+
+
+def _score_arbiter(tally: ArbiterTally) -> ArbiterScore:
+    return ArbiterScore(
+        model_id=tally.model.pk,
+        model=tally.model.name,
+        answers=len(tally.answers),
+        calls=tally.calls,
+        failed=tally.failed,
+        cost_nanousd=None if tally.cost_unknown else tally.cost_nanousd,
+        cost_unknown=tally.cost_unknown,
+        measured=len(tally.latencies),
+        p50_s=_percentile(tally.latencies, 0.50),
+        p95_s=_percentile(tally.latencies, 0.95),
+        placeholders=tally.placeholders,
+        placeholders_lost=tally.placeholders_lost,
     )
 
 
@@ -77,6 +109,8 @@ def _score_member(tally: SeatTally) -> MemberScore:
         measured=len(tally.latencies),
         p50_s=_percentile(tally.latencies, 0.50),
         p95_s=_percentile(tally.latencies, 0.95),
+        placeholders=tally.placeholders,
+        placeholders_lost=tally.placeholders_lost,
     )
 
 

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from evaluation.execution.arbitration import BoughtBefore, UnitArbiter
 from evaluation.execution.batches import Claim, cap_run, claim_batch, next_batch
 from evaluation.execution.database import DatabaseThread
-from evaluation.execution.desk import Desk, Stopped, UnitAsk
+from evaluation.execution.desk import Address, Desk, Stopped, UnitAsk
 from evaluation.execution.leases import renew_lease
 from evaluation.execution.loading import load_batch
 from evaluation.execution.outbox import Outbox
 from evaluation.execution.plan import RunPlan
+from evaluation.execution.replies import HeldReply, find_arbitrations
 from evaluation.execution.units import FinishedUnit, LoadedBatch, Unit
 from evaluation.execution.writer import Written, write_answers
 from evaluation.models import Lease, Run
 from evaluation.scorers import SCORERS
+from fusion_site.lib.derived_secrets import derived_secret
+from panels.fusion.arbiter import ArbiterDesk
 from panels.fusion.fuse import fuse
 from panels.fusion.types import ModelClient
+from panels.services.provider_health import note_provider_health
 
 Clock = Callable[[], datetime]
 
@@ -59,7 +64,8 @@ class Shift:
     def __init__(self, terms: Terms, *, database: DatabaseThread, clients: Mapping[str, ModelClient]) -> None:
         self._terms = terms
         self._database = database
-        self._desk = Desk(clients=clients, slots=terms.lease.slots)
+        self._desk = Desk(clients=clients, slots=terms.lease.slots, held=BoughtBefore(self._find_held))
+        self._secret = derived_secret("arbiter")
         self._outbox = Outbox(rows=terms.pace.flush_rows, seconds=terms.pace.flush_s)
         # Twice the slots: while one answer waits for its last member, another can use the slots it left.
         self._window = asyncio.Semaphore(2 * terms.lease.slots)
@@ -77,6 +83,7 @@ class Shift:
             self._outbox.close()
             await writing
             pulse.cancel()
+            await self._database.run(note_provider_health, now=self._terms.clock(), at_once=True)
 
     def stop(self) -> None:
         """Finish what was begun, begin nothing."""
@@ -102,13 +109,24 @@ class Shift:
     async def _answer(self, unit: Unit) -> None:
         ask = UnitAsk(desk=self._desk, unit=unit)
         try:
-            fused = await fuse(question=unit.item.scored.question, panel=unit.arm.panel, ask=ask)
+            fused = await fuse(
+                question=unit.item.scored.question, panel=unit.arm.panel, ask=ask, arbiter=self._arbiter(unit)
+            )
         except Stopped:
             return
         finally:
             self._window.release()
         score = SCORERS[self._terms.plan.scorer](fused, unit.item.scored)
         self._outbox.add(FinishedUnit(unit=unit, fused=fused, score=score))
+
+    def _arbiter(self, unit: Unit) -> ArbiterDesk | None:
+        if unit.arm.panel.arbiter is None:
+            return None
+        return ArbiterDesk(ask=UnitArbiter(plan=self._terms.plan, desk=self._desk, unit=unit), secret=self._secret)
+
+    async def _find_held(self, wanted: Collection[Address]) -> Mapping[Address, HeldReply]:
+        plan = self._terms.plan
+        return await self._database.run(find_arbitrations, run_id=plan.run_id, reuse=plan.reuse, wanted=wanted)
 
     async def _claim(self) -> LoadedBatch | None:
         while not self._stopping:
@@ -159,6 +177,7 @@ class Shift:
         while True:
             await asyncio.sleep(terms.pace.pulse_s)
             state = await self._database.run(renew_lease, terms.lease, now=terms.clock(), ttl=terms.pace.lease_ttl)
+            await self._database.run(note_provider_health, now=terms.clock())
             if state != Run.State.RUNNING or terms.stop.is_set():
                 self.stop()
 

@@ -65,7 +65,7 @@ def _labelled_outputs(labels: Labels) -> Iterator[tuple[ScoredExample, Output]]:
     examples = [_scored_example(item, labels) for item in items]
     _raise_problems(intake)
     outputs = OutputIndex(len(examples))
-    for output in read_outputs(_source(labels.recorded), intake, items=index, index=outputs):
+    for output in read_outputs(_source(labels.recorded), intake, kind=labels.kind, items=index, index=outputs):
         yield examples[output.position], output
     _raise_problems(intake)
 
@@ -81,7 +81,12 @@ def _raise_problems(intake: Intake) -> None:
 
 def _scored_example(item: Item, labels: Labels) -> ScoredExample:
     question = Question(
-        item_id=item.item_id, messages=(), kind=labels.kind, choices=item.choices, tolerance=labels.tolerance
+        item_id=item.item_id,
+        messages=(),
+        kind=labels.kind,
+        choices=item.choices,
+        tolerance=labels.tolerance,
+        schema=item.schema,
     )
     return ScoredExample(question=question, reference=item.reference, references=item.references)
 

@@ -10,14 +10,16 @@ import math
 from array import array
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from evaluation.execution.arbiter_tallies import ArbiterTally, arbiter_of, tally_arbiters
 from evaluation.execution.member_scores import HeardCall, MemberScorer
 from evaluation.models import Answer, Arm, Call, DatasetVersion, Example, Run
 from panels.fusion.types import AnswerKind
 from panels.models import Member
 
 _CHUNK_EXAMPLES = 1_000
+_ARBITER = "panel_version__arbiter_model__provider"
 _WRONG, _RIGHT, _UNSCORED = 0, 1, 2
 
 # What tells two voters apart: the model, its sampling settings, and which of several equal seats it is.
@@ -65,7 +67,10 @@ class Voter:
 
 @dataclass(slots=True, kw_only=True)
 class SeatTally:
-    """One member's calls in one arm. Money in nano-dollars; ``latencies`` in seconds, of replies that were timed."""
+    """One member's calls in one arm. Money in nano-dollars; ``latencies`` in seconds, of replies that were timed.
+
+    ``placeholders_lost`` of the ``placeholders`` in its replies stand for nothing; None where it was shown none.
+    """
 
     member: Member
     voter: Voter
@@ -76,12 +81,17 @@ class SeatTally:
     failed: int = 0
     cost_nanousd: int = 0
     cost_unknown: int = 0
+    placeholders: int | None = None
+    placeholders_lost: int | None = None
     latencies: array[float] = field(default_factory=lambda: array("d"))
 
 
 @dataclass(slots=True, kw_only=True)
 class ArmTally:
-    """One arm's answers as columns over the examples, not-a-number where there is none, and its counts."""
+    """One arm's answers as columns over the examples, not-a-number where there is none, and its counts.
+
+    ``answered`` is 1 where there is a fused ballot.
+    """
 
     arm: Arm
     seats: dict[int, SeatTally]
@@ -89,6 +99,8 @@ class ArmTally:
     costs: array[float]
     latencies: array[float]
     consensus: array[float]
+    answered: bytearray
+    arbiter: ArbiterTally | None = None
     items: int = 0
     abstained: int = 0
     failed: int = 0
@@ -102,10 +114,11 @@ class ArmTally:
 
 @dataclass(slots=True, kw_only=True)
 class RunTally:
-    """Everything a result is computed from, arms by position."""
+    """Everything a result is computed from, arms by position. ``positions`` names the example of every column index."""
 
     run: Run
     items: int
+    positions: array[int]
     arms: list[ArmTally]
     voters: dict[VoterKey, Voter]
 
@@ -121,15 +134,18 @@ class _AnswerRow(NamedTuple):
     call_count: int
     cost_nanousd: int | None
     latency_s: float | None
+    masking: dict[str, Any] | None
 
 
 def tally_run(run: Run) -> RunTally:
-    """Three queries per thousand examples, and two for the arms; needs ``run.experiment.dataset_version``."""
+    """Four queries per thousand examples at most, and three for the run; needs ``run.experiment.dataset_version``."""
     version = run.experiment.dataset_version
     tally = _empty_tally(run, version)
     scorer = MemberScorer(version)
+    masks = run.answers.filter(masking__isnull=False).exists()
     offset = 0
-    for examples in _example_chunks(version):
+    for examples in _example_chunks(version, with_prompts=masks):
+        scorer.take(examples, masks=masks)
         _tally_chunk(tally, examples, offset, scorer)
         offset += len(examples)
     return tally
@@ -137,8 +153,8 @@ def tally_run(run: Run) -> RunTally:
 
 def _empty_tally(run: Run, version: DatasetVersion) -> RunTally:
     items = version.examples.count()
-    tally = RunTally(run=run, items=items, arms=[], voters={})
-    arms = list(run.experiment.arms.order_by("position"))
+    tally = RunTally(run=run, items=items, positions=array("q"), arms=[], voters={})
+    arms = list(run.experiment.arms.select_related(_ARBITER).order_by("position"))
     versions = [arm.panel_version_id for arm in arms]
     members = Member.objects.filter(version__in=versions).select_related("model__provider").order_by("version", "seat")
     seats: dict[int, list[Member]] = {}
@@ -162,6 +178,8 @@ def _empty_arm(arm: Arm, members: list[Member], tally: RunTally) -> ArmTally:
         costs=columns[0],
         latencies=columns[1],
         consensus=columns[2],
+        answered=bytearray(tally.items),
+        arbiter=arbiter_of(arm),
     )
 
 
@@ -187,8 +205,10 @@ def _voter_name(member: Member, others: Collection[Voter]) -> str:
     return f"{own} ({twins + 1})" if twins else own
 
 
-def _example_chunks(version: DatasetVersion) -> Iterator[list[Example]]:
-    wanted = ("version", "item_id", "position", "reference", "references", "choices")
+def _example_chunks(version: DatasetVersion, *, with_prompts: bool) -> Iterator[list[Example]]:
+    """``with_prompts`` reads all that the placeholders of an example depend on."""
+    wanted = ["version", "item_id", "position", "reference", "references", "choices", "schema"]
+    wanted += ["prompt", "meta"] if with_prompts else []
     examples = Example.objects.filter(version=version).order_by("position").only(*wanted)
     last = -1
     while chunk := list(examples.filter(position__gt=last)[:_CHUNK_EXAMPLES]):
@@ -197,15 +217,28 @@ def _example_chunks(version: DatasetVersion) -> Iterator[list[Example]]:
 
 
 def _tally_chunk(tally: RunTally, examples: list[Example], offset: int, scorer: MemberScorer) -> None:
+    tally.positions.extend(example.position for example in examples)
     index_of = {example.pk: offset + place for place, example in enumerate(examples)}
     arms = {arm.arm.pk: arm for arm in tally.arms}
     span = (examples[0].position, examples[-1].position)
     answers = _answers_of(tally.run, list(arms), span)
     for answer in answers:
         _count_answer(arms[answer.arm_id], answer, index_of[answer.example_id])
-    place_of = {answer.pk: (arms[answer.arm_id], answer.example_id) for answer in answers}
-    scorer.take(examples)
+    place_of = {answer.pk: _Place(arms[answer.arm_id], answer.example_id, _fields(answer)) for answer in answers}
+    tally_arbiters(tally.run, {pk: arm.arbiter for pk, arm in arms.items() if arm.arbiter is not None}, span)
     _tally_calls(tally.run, list(arms), span, place_of=place_of, index_of=index_of, scorer=scorer)
+
+
+class _Place(NamedTuple):
+    """Where a call belongs. ``fields`` are those that were masked, None where nothing was."""
+
+    arm: ArmTally
+    example_id: int
+    fields: tuple[str, ...] | None
+
+
+def _fields(answer: _AnswerRow) -> tuple[str, ...] | None:
+    return None if answer.masking is None else tuple(answer.masking["fields"])
 
 
 def _answers_of(run: Run, arms: list[int], span: tuple[int, int]) -> list[_AnswerRow]:
@@ -221,6 +254,7 @@ def _count_answer(arm: ArmTally, answer: _AnswerRow, index: int) -> None:
     arm.escalated += answer.stages_called > 1
     arm.marks[index] = answer.correct
     arm.consensus[index] = answer.consensus
+    arm.answered[index] = answer.outcome == Answer.Outcome.ANSWERED
     if answer.latency_s is not None:
         arm.latencies[index] = answer.latency_s
     if answer.cost_nanousd is None:
@@ -232,7 +266,7 @@ def _count_answer(arm: ArmTally, answer: _AnswerRow, index: int) -> None:
 
 _CALL_FIELDS = (
     *("answer_id", "seat", "attempt", "outcome", "cost_nanousd", "spent_nanousd", "latency_s", "ballot"),
-    "recorded_output__correct",
+    *("recorded_output__correct", "placeholders", "placeholders_lost"),
 )
 # Free text may be cut in the ballot; the whole of it stands where the reply was first stored.
 _TEXT_FIELDS = ("text", "reused_from__text", "recorded_output__text")
@@ -243,7 +277,7 @@ def _tally_calls(
     arms: list[int],
     span: tuple[int, int],
     *,
-    place_of: dict[int, tuple[ArmTally, int]],
+    place_of: dict[int, _Place],
     index_of: dict[int, int],
     scorer: MemberScorer,
 ) -> None:
@@ -252,14 +286,14 @@ def _tally_calls(
     for call in _calls_of(run, arms, span, whole_text=scorer.kind is AnswerKind.TEXT):
         if call.answer_id not in place_of:  # written since the answers were read
             continue
-        arm, _ = place_of[call.answer_id]
+        arm = place_of[call.answer_id].arm
         _count_money(arm, arm.seats[call.seat], call)
         key = (call.answer_id, call.seat)
         if key not in last or last[key].attempt < call.attempt:
             last[key] = call
     for call in last.values():
-        arm, example_id = place_of[call.answer_id]
-        correct = scorer.score(call, example_id=example_id)
+        arm, example_id, fields = place_of[call.answer_id]
+        correct = scorer.score(call, example_id=example_id, fields=fields)
         _count_call(arm.seats[call.seat], call, correct, index_of[example_id])
 
 
@@ -294,6 +328,9 @@ def _count_call(seat: SeatTally, call: HeardCall, correct: bool | None, index: i
     seat.abstained += call.outcome == Call.OK and call.ballot is None
     if call.outcome == Call.OK and call.latency_s is not None:
         seat.latencies.append(call.latency_s)
+    if call.placeholders_lost is not None:
+        seat.placeholders = (seat.placeholders or 0) + (call.placeholders or 0)
+        seat.placeholders_lost = (seat.placeholders_lost or 0) + call.placeholders_lost
     if correct is not None:
         seat.scored += 1
         seat.correct += correct

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from asgiref.sync import async_to_sync
 from django import db
-from django.db.models import Sum
+from django.db.models import Q, Sum
 
 from evaluation.execution.batches import finish_run, pause_broken_run
 from evaluation.execution.database import DatabaseThread
@@ -22,15 +22,18 @@ from evaluation.execution.results import compute_result
 from evaluation.execution.shift import Clock, Pace, Shift, Terms
 from evaluation.execution.writer import Written
 from evaluation.models import ArmProgress, Lease, Run
+from evaluation.results import RESULT_FORMAT
 from panels.fusion.types import ModelClient
 from panels.gateway import MissingKey
 from panels.models import LanguageModel
+from panels.specs import inventory_key
 
 logger = logging.getLogger(__name__)
 
 # Whoever finished the run is given this time to compute its result.
 _RESULT_DUE_AFTER = timedelta(seconds=30)
 _RESULT_DUE_FOR = timedelta(days=1)
+_LACKS_RESULT = Q(result=None) | Q(result__format__lt=RESULT_FORMAT)
 
 ClientsFor = Callable[[Sequence[LanguageModel], int], AbstractAsyncContextManager[Mapping[str, ModelClient]]]
 
@@ -99,15 +102,20 @@ async def _work(run_id: int, worker: _Worker) -> None:
 def close_run(*, run_id: int, now: datetime) -> None:
     """Finishes the run if its last batch is done, and computes what it showed."""
     finish_run(run_id=run_id, now=now)
-    if Run.objects.filter(pk=run_id, state=Run.State.FINISHED, result=None).exists():
+    if Run.objects.filter(_LACKS_RESULT, pk=run_id, state=Run.State.FINISHED).exists():
         compute_result(run_id=run_id, now=now)
 
 
 def runs_without_result(*, now: datetime) -> list[int]:
-    """Runs that were finished by a worker which died before it computed the result; the last day's are enough."""
+    """Runs that were finished by a worker which died before it computed the result; the last day's are enough.
+
+    And the latest one whose result is of an older format: the next sweep takes the next one.
+    """
     finished = Run.objects.filter(state=Run.State.FINISHED, result=None)
     recent = finished.filter(finished_at__gt=now - _RESULT_DUE_FOR, finished_at__lte=now - _RESULT_DUE_AFTER)
-    return list(recent.order_by("pk").values_list("pk", flat=True))
+    outdated = Run.objects.filter(state=Run.State.FINISHED, result__format__lt=RESULT_FORMAT)
+    latest = outdated.order_by("-finished_at", "-pk").values_list("pk", flat=True)[:1]
+    return [*recent.order_by("pk").values_list("pk", flat=True), *latest]
 
 
 async def _work_under(lease: Lease, worker: _Worker, database: DatabaseThread) -> bool:
@@ -140,13 +148,13 @@ async def _work_through(plan: RunPlan, lease: Lease, worker: _Worker, database: 
 async def _open_clients(
     plan: RunPlan, lease: Lease, worker: _Worker, stack: AsyncExitStack
 ) -> Mapping[str, ModelClient]:
-    if plan.replays:
+    if not plan.asked:
         return {}
     try:
-        return await stack.enter_async_context(worker.clients_for(plan.inventory, lease.slots))
+        return await stack.enter_async_context(worker.clients_for(plan.asked, lease.slots))
     except (MissingKey, ValueError) as error:
         # Told by every call, so that it stands on the run's page; the answers can be retried once it is mended.
-        return {key: UnusableClient(reason=str(error)) for key in plan.models}
+        return {inventory_key(model.pk): UnusableClient(reason=str(error)) for model in plan.asked}
 
 
 async def _progress_reporter(plan: RunPlan, worker: _Worker, database: DatabaseThread) -> Callable[[Written], None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,13 +14,22 @@ from django.db.models.functions import Least
 
 from evaluation.execution.inserts import Row, insert_rows
 from evaluation.execution.leases import LEASE_TTL, hold_lease
-from evaluation.execution.rows import answer_row, ballot_groups, call_rows, failed_kinds, paid_nanousd
+from evaluation.execution.rows import (
+    answer_row,
+    arbiter_rows,
+    attempt_rows,
+    ballot_groups,
+    call_rows,
+    failed_kinds,
+    paid_nanousd,
+)
 from evaluation.execution.units import FinishedUnit, LoadedBatch, Previous, Purchase
 from evaluation.models import Answer, ArmProgress, Batch, Call, Lease, Run
 
 _REPLACED_FIELDS = (
-    "outcome", "value", "winner_seat", "consensus", "correct", "score", "stages_called", "settled", "call_count",
-    "cost_nanousd", "latency_s", "degraded", "versus", "created_at",
+    "outcome", "value", "text", "strategy", "strategy_reason", "analysis", "confidence", "winner_seat", "consensus",
+    "correct", "score", "stages_called", "settled", "call_count", "cost_nanousd", "latency_s", "degraded", "versus",
+    "masking", "created_at",
 )  # fmt: skip
 
 
@@ -34,10 +43,15 @@ class _Counts:
 
 @dataclass(slots=True, kw_only=True)
 class _Money:
-    """What was paid, nano-dollars, and what each batch no longer needs of its reservation."""
+    """What was paid, nano-dollars, and what each batch no longer needs of its reservation.
+
+    ``retried`` holds by arm how the attempts failed that were followed by another: each stands, and counts, with the
+    arm whose call bought the reply.
+    """
 
     paid: int = 0
     released: Counter[int] = field(default_factory=Counter)
+    retried: dict[int, Counter[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +80,7 @@ def write_answers(
     answer_ids = _save_answers(finished, answers, run_id=lease.run_id)
     money = _Money()
     _save_calls(finished, answer_ids, money, now=now)
-    _save_progress(lease.run_id, finished, answers)
+    _save_progress(lease.run_id, finished, answers, money.retried)
     _settle(lease, finished, empty, money)
     return Written(answers=sum(each.unit.previous is None for each in finished), paid_nanousd=money.paid)
 
@@ -97,38 +111,52 @@ def _save_calls(finished: Sequence[FinishedUnit], answer_ids: Sequence[int], mon
     sharers: list[tuple[dict[str, Any], Purchase]] = []
     holders: dict[int, tuple[dict[str, Any], Purchase]] = {}
     for each, answer_id in zip(finished, answer_ids, strict=True):
-        for row in call_rows(each, answer_id=answer_id, now=now):
-            purchase = each.unit.seats[row["seat"]]
+        for row, purchase in _rows_by_purchase(each, answer_id=answer_id, now=now):
             if purchase.call_id is not None or id(purchase) in holders:
                 sharers.append((row, purchase))
                 continue
-            rows.append(row)
             if purchase.bought:
-                _hold(row, purchase, each, money)
+                rows += _hold(row, purchase, each, money)
                 holders[id(purchase)] = (row, purchase)
+            rows.append(row)
     insert_rows(Call, rows)
     _find_calls([(row, purchase) for row, purchase in holders.values() if purchase.shared])
     insert_rows(Call, [row | {"reused_from_id": purchase.call_id, "reply_key": ""} for row, purchase in sharers])
     _regroup_kept_calls(finished)
 
 
+def _rows_by_purchase(
+    finished: FinishedUnit, *, answer_id: int, now: datetime
+) -> Iterator[tuple[dict[str, Any], Purchase]]:
+    for row in call_rows(finished, answer_id=answer_id, now=now):
+        yield row, finished.unit.seats[row["seat"]]
+    yield from zip(arbiter_rows(finished, answer_id=answer_id, now=now), finished.unit.asked, strict=True)
+
+
 def _find_calls(held: Sequence[tuple[Row, Purchase]]) -> None:
     """Tells purchases that other seats want, too, in which call their text now is."""
     stored = Call.objects.filter(answer_id__in={row["answer_id"] for row, _ in held})
-    ids = {tuple(place): pk for pk, *place in stored.values_list("pk", "answer_id", "seat", "attempt")}
+    ids = {tuple(place): pk for pk, *place in stored.values_list("pk", "answer_id", "role", "seat", "attempt")}
     for row, purchase in held:
-        purchase.call_id = ids[row["answer_id"], row["seat"], row["attempt"]]
+        purchase.call_id = ids[row["answer_id"], row["role"], row["seat"], row["attempt"]]
 
 
-def _hold(row: dict[str, Any], purchase: Purchase, finished: FinishedUnit, money: _Money) -> None:
-    paid = paid_nanousd(purchase)
-    row |= {"text": getattr(purchase.result, "text", ""), "spent_nanousd": paid}
-    money.paid += paid or 0
+def _hold(row: dict[str, Any], purchase: Purchase, finished: FinishedUnit, money: _Money) -> list[dict[str, Any]]:
+    """Makes ``row`` the call that bought the reply; returns the rows of the attempts before it."""
+    earlier = attempt_rows(row, purchase)
+    row |= {
+        "text": getattr(purchase.result, "text", ""),
+        "spent_nanousd": paid_nanousd(purchase),
+        "attempt": row["attempt"] + len(earlier),
+    }
+    money.paid += sum(each["spent_nanousd"] or 0 for each in (*earlier, row))
+    money.retried.setdefault(finished.unit.arm.pk, Counter()).update(each["outcome"] for each in earlier)
     batch = finished.unit.batch
     example = batch.examples[finished.unit.item.example_id]
     released = min(example.reserved_nanousd, purchase.worst_nanousd or 0)
     example.reserved_nanousd -= released
     money.released[batch.pk] += released
+    return earlier
 
 
 def _regroup_kept_calls(finished: Iterable[FinishedUnit]) -> None:
@@ -147,8 +175,10 @@ def _kept_calls(finished: FinishedUnit, previous: Previous) -> Iterator[Call]:
             yield Call(pk=previous.attempts[call.seat].call_id, group=groups.get(call.seat))
 
 
-def _save_progress(run_id: int, finished: Sequence[FinishedUnit], answers: Sequence[Row]) -> None:
-    counts: dict[int, _Counts] = {}
+def _save_progress(
+    run_id: int, finished: Sequence[FinishedUnit], answers: Sequence[Row], retried: Mapping[int, Counter[str]]
+) -> None:
+    counts = {arm_id: _Counts(errors=Counter(errors)) for arm_id, errors in retried.items()}
     for each, answer in zip(finished, answers, strict=True):
         _count(counts.setdefault(each.unit.arm.pk, _Counts()), each, answer)
     for arm_id in sorted(counts):
@@ -163,6 +193,8 @@ def _count(counts: _Counts, finished: FinishedUnit, answer: Row) -> None:
         scored=int(answer["correct"] is not None),
         correct=int(answer["correct"] is True),
         calls=answer["call_count"],
+        arbitrated=int(bool(finished.unit.asked)),
+        arbiter_calls=len(finished.unit.asked),
     )
     counts.errors.update(failed_kinds(finished.fused))
     previous = finished.unit.previous
@@ -171,7 +203,7 @@ def _count(counts: _Counts, finished: FinishedUnit, answer: Row) -> None:
         counts.numbers.subtract(
             {"done": 1, "failed": 1, "abstained": 1, "scored": int(previous.scored), "calls": previous.call_count}
         )
-        counts.errors.subtract([each.outcome for each in previous.attempts.values() if each.outcome != Call.OK])
+        counts.errors.subtract(kind for each in previous.attempts.values() for kind in each.failed_kinds)
 
 
 def _add_counts(run_id: int, arm_id: int, counts: _Counts) -> None:

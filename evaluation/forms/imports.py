@@ -38,7 +38,8 @@ class UploadForm(forms.Form):
     items = _file(
         "Examples",
         "JSONL or CSV, also packed with gzip: id, prompt and, where there is one, reference, references, choices, "
-        "context, group. Tests of promptfoo (JSON, CSV) and samples of OpenAI Evals are read too.",
+        "context, group. For answers in JSON the reference is an object, and schema may hold a JSON schema that it and "
+        "every answer have to satisfy. Tests of promptfoo (JSON, CSV) and samples of OpenAI Evals are read too.",
         required=True,
     )
     recorded = _file(

@@ -13,6 +13,8 @@ from evaluation.intake.models_file import ModelPrice, read_prices
 from evaluation.intake.outputs import Output, OutputIndex, read_outputs
 from panels.fusion.types import AnswerKind
 
+_JSON_SCORERS = frozenset({"exact", "recorded"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetFiles:
@@ -59,13 +61,10 @@ def check_dataset(files: DatasetFiles, choices: ReadingChoices, intake: Intake) 
         content.add_item(item)
     kind, reason = (choices.kind, "") if choices.kind else infer_kind(traits)
     _check_items(files, kind, traits, intake)
-    outputs, labelled = _check_outputs(files, intake, index, content)
+    outputs, labelled = _check_outputs(files, kind, intake, index, content)
     prices = read_prices(files.models, intake) if files.models else {}
     scorer = choices.scorer or default_scorer(kind, labelled=labelled)
-    if scorer == "recorded" and files.recorded is None:
-        # Outputs without a label are taken: their answers are unscored, and cost and agreement still count.
-        message = "scorer recorded needs recorded outputs, which say “correct”; add them or choose another scorer"
-        intake.report(files.items, 0, message, field="scorer")
+    _check_scorer(files, kind, scorer, intake)
     if len(intake.problems):
         return None
     models = tuple(prices.get(model, ModelPrice(model=model)) for model in outputs.models)
@@ -83,6 +82,16 @@ def check_dataset(files: DatasetFiles, choices: ReadingChoices, intake: Intake) 
     )
 
 
+def _check_scorer(files: DatasetFiles, kind: AnswerKind, scorer: str, intake: Intake) -> None:
+    if scorer == "recorded" and files.recorded is None:
+        # Outputs without a label are taken: their answers are unscored, and cost and agreement still count.
+        message = "scorer recorded needs recorded outputs, which say “correct”; add them or choose another scorer"
+        intake.report(files.items, 0, message, field="scorer")
+    if kind is AnswerKind.JSON and scorer not in _JSON_SCORERS:
+        message = f"scorer {scorer} cannot compare JSON answers; choose exact or recorded"
+        intake.report(files.items, 0, message, field="scorer")
+
+
 def dataset_items(files: DatasetFiles, kind: AnswerKind | None, intake: Intake, index: ItemIndex) -> Iterator[Item]:
     return read_items(files.items, intake, kind=kind, choices_needed=files.recorded is None, index=index)
 
@@ -93,17 +102,21 @@ def _check_items(files: DatasetFiles, kind: AnswerKind, traits: ItemTraits, inta
     elif kind in CLOSED_KINDS and traits.with_choices and traits.first_without_choices:
         message = "the choices are missing, though other items have them; list them, or choose an open answer kind"
         intake.report(files.items, traits.first_without_choices, message, field="choices")
+    elif kind is AnswerKind.JSON and traits.first_without_object:
+        message = "the reference is no JSON object, though others are; write one, or choose another answer kind"
+        intake.report(files.items, traits.first_without_object, message, field="reference")
 
 
 def _check_outputs(
-    files: DatasetFiles, intake: Intake, items: ItemIndex, content: ContentHash
+    files: DatasetFiles, kind: AnswerKind, intake: Intake, items: ItemIndex, content: ContentHash
 ) -> tuple[OutputIndex, bool]:
     """The models seen, and whether any output says if it was right."""
     index, labelled = OutputIndex(len(items)), False
     if files.recorded is None or not len(items):
         return index, labelled
     before = len(intake.problems)
-    for output in read_outputs(files.recorded, intake, items=items, index=index, items_complete=not before):
+    complete = not before
+    for output in read_outputs(files.recorded, intake, kind=kind, items=items, index=index, items_complete=complete):
         content.add_output(output)
         labelled = labelled or output.correct is not None
     if not content.outputs and len(intake.problems) == before:
@@ -111,7 +124,7 @@ def _check_outputs(
     return index, labelled
 
 
-def dataset_outputs(files: DatasetFiles, intake: Intake, items: ItemIndex) -> Iterator[Output]:
+def dataset_outputs(files: DatasetFiles, kind: AnswerKind, intake: Intake, items: ItemIndex) -> Iterator[Output]:
     """The outputs of files that were checked before."""
     if files.recorded is not None:
-        yield from read_outputs(files.recorded, intake, items=items, index=OutputIndex(len(items)))
+        yield from read_outputs(files.recorded, intake, kind=kind, items=items, index=OutputIndex(len(items)))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from evaluation.intake.files import Intake, SourceFile
+from panels.fusion.json_text import canonical_json
 
 # What a PositiveIntegerField holds on every database.
 MAX_INTEGER = 2_147_483_647
@@ -48,11 +49,12 @@ class RowFields:
         self.ok = False
         self._intake.report(self._source, self._row.line, message, field=self._row.names.get(field, field))
 
-    def text(self, field: str) -> str | None:
+    def text(self, field: str, *, objects: bool = False) -> str | None:
+        """``objects``: a JSON object is taken too, as its canonical text."""
         value = self._row.values.get(field)
         if value is None or isinstance(value, str):
             return value
-        text = _as_text(value)
+        text = _as_text(value, objects=objects)
         if text is None:
             self.refuse(field, "this is not text; write a text in quotes")
         return text
@@ -73,7 +75,7 @@ class RowFields:
         self.refuse(field, f"this is {len(text):,} characters long; shorten it to {max_chars}")
         return ""
 
-    def texts(self, field: str) -> tuple[str, ...]:
+    def texts(self, field: str, *, objects: bool = False) -> tuple[str, ...]:
         """A list of texts. In CSV a cell holds a JSON list, or texts with | between them."""
         value = self._row.values.get(field)
         if isinstance(value, str):
@@ -83,7 +85,7 @@ class RowFields:
         if not isinstance(value, list):
             self.refuse(field, 'this is not a list; write ["…", "…"]')
             return ()
-        texts = [_as_text(entry) for entry in value]
+        texts = [_as_text(entry, objects=objects) for entry in value]
         if None in texts:
             self.refuse(field, "the list holds something that is not text; write texts in quotes")
             return ()
@@ -150,10 +152,20 @@ class RowFields:
         return None
 
 
-def _as_text(entry: object) -> str | None:
+def _as_text(entry: object, *, objects: bool) -> str | None:
     if isinstance(entry, str):
         return entry
+    if objects and isinstance(entry, dict):
+        return written(entry) or None
     return json.dumps(entry) if isinstance(entry, bool | int | float) else None
+
+
+def written(value: object) -> str:
+    """Canonical JSON; empty for what is nested too deeply to be written."""
+    try:
+        return canonical_json(value)
+    except RecursionError:
+        return ""
 
 
 def _as_float(value: object) -> float | None:

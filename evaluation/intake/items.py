@@ -11,6 +11,7 @@ from hashlib import blake2b
 from evaluation.intake.columns import Role
 from evaluation.intake.fields import NativeRow, RowFields
 from evaluation.intake.files import Intake, SourceFile
+from evaluation.intake.json_answers import check_references, may_be_json, read_schema, writes_objects
 from evaluation.intake.native import read_native
 from evaluation.intake.prompts import read_prompt
 from panels.fusion.answers import canonical
@@ -23,7 +24,10 @@ CLOSED_KINDS = frozenset({AnswerKind.CHOICE, AnswerKind.LABEL})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One benchmark item as it is stored; ``prompt`` is the JSON text of its chat messages."""
+    """One benchmark item as it is stored; ``prompt`` is the JSON text of its chat messages, ``schema`` is JSON too.
+
+    ``is_object``: the file writes a reference as an object, not as a text.
+    """
 
     line: int
     position: int
@@ -36,6 +40,8 @@ class Item:
     context: str
     group: str
     meta: dict[str, object]
+    schema: str = ""
+    is_object: bool = False
 
     @property
     def accepted(self) -> tuple[str, ...]:
@@ -98,9 +104,13 @@ def _read_item(
         fields.refuse("id", f"“{item_id}” is already the id of line {seen_on}; give each item its own")
     prompt, title = read_prompt(fields)
     choices = _read_choices(fields, kind, choices_needed)
-    reference, references = fields.text("reference"), fields.texts("references")
+    objects = may_be_json(kind)
+    schema = read_schema(fields) if objects else ""
+    reference, references = fields.text("reference", objects=objects), fields.texts("references", objects=objects)
     if choices and (kind is None or kind in CLOSED_KINDS):
         _check_references(fields, reference, references, choices)
+    if objects:
+        check_references(fields, kind, reference=reference, references=references, schema=schema)
     item = Item(
         line=row.line,
         position=len(index) - 1,
@@ -113,6 +123,8 @@ def _read_item(
         context=_read_context(fields),
         group=fields.short_text("group", max_chars=MAX_GROUP_CHARS),
         meta=_read_meta(fields),
+        schema=schema,
+        is_object=writes_objects(fields),
     )
     return item if fields.ok else None
 
@@ -157,5 +169,15 @@ def _read_meta(fields: RowFields) -> dict[str, object]:
 
 def canonical_item(item: Item) -> bytes:
     """The item's content as bytes, the same for the same content however its file was written."""
-    content = [item.item_id, item.prompt, item.reference, item.references, item.choices, item.context, item.group]
-    return json.dumps([*content, item.meta], ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    content: list[object] = [
+        item.item_id,
+        item.prompt,
+        item.reference,
+        item.references,
+        item.choices,
+        item.context,
+        item.group,
+    ]
+    # What has no schema keeps the bytes that it had before there were any.
+    content += [item.meta, item.schema] if item.schema else [item.meta]
+    return json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()

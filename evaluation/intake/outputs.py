@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from evaluation.intake.columns import Role
-from evaluation.intake.fields import NativeRow, RowFields
+from evaluation.intake.fields import RowFields
 from evaluation.intake.files import Intake, SourceFile
 from evaluation.intake.items import MAX_ID_CHARS, ItemIndex
 from evaluation.intake.native import read_native
+from panels.fusion.json_text import read_object
+from panels.fusion.types import AnswerKind
 
 MAX_MODEL_CHARS = 200
 
@@ -56,7 +58,13 @@ class OutputIndex:
 
 
 def read_outputs(
-    source: SourceFile, intake: Intake, *, items: ItemIndex, index: OutputIndex, items_complete: bool = True
+    source: SourceFile,
+    intake: Intake,
+    *,
+    items: ItemIndex,
+    index: OutputIndex,
+    kind: AnswerKind | None = None,
+    items_complete: bool = True,
 ) -> Iterator[Output]:
     """The file's outputs; ``index`` is filled on the way.
 
@@ -65,7 +73,7 @@ def read_outputs(
     for row in read_native(source, Role.RECORDED, intake):
         if not items_complete and items.position_of(str(row.values.get("item_id")).strip()) is None:
             continue
-        output = _read_output(row, source, intake, items, index)
+        output = _read_output(RowFields(row, source, intake), kind, items, index)
         if output is not None:
             yield output
         if len(index.models) > intake.limits.models:
@@ -73,20 +81,17 @@ def read_outputs(
             return
 
 
-def _read_output(
-    row: NativeRow, source: SourceFile, intake: Intake, items: ItemIndex, index: OutputIndex
-) -> Output | None:
-    fields = RowFields(row, source, intake)
+def _read_output(fields: RowFields, kind: AnswerKind | None, items: ItemIndex, index: OutputIndex) -> Output | None:
     item_id = fields.required_text("item_id", max_chars=MAX_ID_CHARS, what="item id")
     model = fields.required_text("model", max_chars=MAX_MODEL_CHARS, what="model")
     position = _place(fields, item_id, model, items, index) if fields.ok else 0
     output = Output(
-        line=row.line,
+        line=fields.line,
         position=position,
         model=model,
         text=_read_text(fields),
         has_predicted=fields.has("predicted"),
-        predicted=fields.text("predicted"),
+        predicted=_read_predicted(fields, kind),
         correct=fields.flag("correct"),
         prompt_tokens=fields.count("prompt_tokens"),
         completion_tokens=fields.count("completion_tokens"),
@@ -103,6 +108,14 @@ def _place(fields: RowFields, item_id: str, model: str, items: ItemIndex, index:
     if not index.add(position, model):
         fields.refuse("model", f"item “{item_id}” has two outputs of “{model}”; keep one")
     return position
+
+
+def _read_predicted(fields: RowFields, kind: AnswerKind | None) -> str | None:
+    is_json = kind is AnswerKind.JSON
+    predicted = fields.text("predicted", objects=is_json)
+    if is_json and predicted is not None and read_object(predicted) is None:
+        fields.refuse("predicted", 'this is not a JSON object; write {"field": value}, or null if it could not be read')
+    return predicted
 
 
 def _read_text(fields: RowFields) -> str:

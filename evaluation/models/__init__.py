@@ -1,4 +1,5 @@
 from evaluation.models.answer import Answer
+from evaluation.models.calibration import Calibration
 from evaluation.models.call import Call
 from evaluation.models.dataset import Dataset, DatasetVersion
 from evaluation.models.dataset_import import DatasetImport
@@ -6,6 +7,7 @@ from evaluation.models.example import Example, RecordedOutput
 from evaluation.models.experiment import Arm, Experiment
 from evaluation.models.result import RunResult
 from evaluation.models.run import ArmProgress, Batch, Lease, Run
+from evaluation.models.traffic import LiveRequest
 from evaluation.models.workflow import Workflow
 
 __all__ = [
@@ -13,6 +15,7 @@ __all__ = [
     "Arm",
     "ArmProgress",
     "Batch",
+    "Calibration",
     "Call",
     "Dataset",
     "DatasetImport",
@@ -20,6 +23,7 @@ __all__ = [
     "Example",
     "Experiment",
     "Lease",
+    "LiveRequest",
     "RecordedOutput",
     "Run",
     "RunResult",

@@ -16,7 +16,10 @@ class Call(models.Model):
     ``spent_nanousd`` what this run paid: 0 if reused or replayed, null if unknown. ``reply_key`` stands only with the
     call that bought the reply. ``group`` is the index of the ballot's group in order of support; null is an
     abstention. ``offset_s`` is when its stage began, in seconds after the answer's first; waiting for a slot of the
-    run is not in it.
+    run is not in it. An arbiter's calls stand at ``ARBITER_SEAT``, in the stage after the last one called, and have
+    neither ballot nor weight. ``placeholders`` is how many placeholders a reply to a masked prompt holds,
+    ``placeholders_lost`` how many of them stand for nothing; null where nothing was masked, and the second also where
+    the model saw no placeholders: in-house, or recorded before.
     """
 
     class Role(models.TextChoices):
@@ -24,6 +27,7 @@ class Call(models.Model):
         ARBITER = "arbiter", "Arbiter"
 
     OK = "ok"
+    ARBITER_SEAT = 0
 
     answer = models.ForeignKey(Answer, on_delete=models.CASCADE, related_name="calls")
     model = models.ForeignKey(LanguageModel, on_delete=models.PROTECT, related_name="calls")
@@ -56,6 +60,8 @@ class Call(models.Model):
     finish_reason = models.CharField(max_length=40, blank=True)
     provider_model = models.CharField(max_length=200, blank=True)
     response_id = models.CharField(max_length=200, blank=True)
+    placeholders = models.PositiveSmallIntegerField(null=True, blank=True)
+    placeholders_lost = models.PositiveSmallIntegerField(null=True, blank=True)
     created_at = models.DateTimeField()
 
     class Meta:

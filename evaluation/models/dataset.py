@@ -36,6 +36,7 @@ class DatasetVersion(models.Model):
         NUMBER = AnswerKind.NUMBER.value, "Number"
         SHORT = AnswerKind.SHORT.value, "Short text"
         TEXT = AnswerKind.TEXT.value, "Free text"
+        JSON = AnswerKind.JSON.value, "JSON"
 
     class Scorer(models.TextChoices):
         EXACT = "exact", "Exact"
@@ -69,7 +70,7 @@ class DatasetVersion(models.Model):
             models.CheckConstraint(name="dataset_version_number_from_one", condition=Q(number__gte=1)),
             models.CheckConstraint(
                 name="dataset_version_kind_known",
-                condition=Q(answer_kind__in=["choice", "label", "number", "short", "text"]),
+                condition=Q(answer_kind__in=["choice", "label", "number", "short", "text", "json"]),
             ),
             models.CheckConstraint(
                 name="dataset_version_scorer_known",

@@ -13,6 +13,8 @@ from panels.models import LanguageModel
 class Example(models.Model):
     """One benchmark item. ``prompt`` is the JSON text of its chat messages, kept as text so that it can be searched.
 
+    ``context`` is the evidence that claims are checked against, ``schema`` the text of the JSON schema of a ``json``
+    answer. ``meta`` may hold ``fields``, named values of the prompt, of which the workflow marks some as sensitive.
     ``references`` are the accepted answers, or for the ``key_facts`` scorer the facts a summary has to state.
     """
 
@@ -27,6 +29,7 @@ class Example(models.Model):
     context = models.TextField(blank=True)
     group = models.CharField(max_length=200, blank=True)
     meta = models.JSONField(default=dict, blank=True)
+    schema = models.TextField(blank=True)
 
     class Meta:
         constraints = [

@@ -141,7 +141,8 @@ class Batch(models.Model):
 class ArmProgress(models.Model):
     """Running counts of one arm in one run, kept in the transaction that writes the answers.
 
-    ``errors`` counts failed calls by kind, ``{"timeout": 3}``.
+    ``errors`` counts failed calls by kind, ``{"timeout": 3}``. ``calls`` are member replies that the answers needed;
+    ``arbitrated`` answers were put to the arbiter, in ``arbiter_calls`` questions.
     """
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="progress")
@@ -152,6 +153,8 @@ class ArmProgress(models.Model):
     scored = models.PositiveIntegerField(default=0)
     correct = models.PositiveIntegerField(default=0)
     calls = models.PositiveIntegerField(default=0)
+    arbitrated = models.PositiveIntegerField(default=0)
+    arbiter_calls = models.PositiveIntegerField(default=0)
     errors = models.JSONField(default=dict)
 
     class Meta:

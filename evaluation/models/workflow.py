@@ -5,7 +5,11 @@ from django.db.models import Q
 
 
 class Workflow(models.Model):
-    """A product use, with the targets its panel has to meet. A target that is null has not been set."""
+    """A product use, with the targets its panel has to meet. A target that is null has not been set.
+
+    Where it ``masks``, personal data in a prompt is replaced by placeholders before it leaves: first the values of
+    the examples' ``sensitive_fields`` (names), then what patterns find.
+    """
 
     class DataClass(models.TextChoices):
         PUBLIC = "public", "Public"
@@ -20,6 +24,8 @@ class Workflow(models.Model):
     target_accuracy = models.FloatField(null=True, blank=True, help_text="Share in [0, 1]")
     target_p95_ms = models.PositiveIntegerField(null=True, blank=True)
     target_cost_change = models.FloatField(null=True, blank=True, help_text="Relative to the baseline; -0.25 is −25 %")
+    masks = models.BooleanField(default=False)
+    sensitive_fields = models.JSONField(default=list, blank=True)
     created_at = models.DateTimeField()
 
     class Meta:

@@ -18,12 +18,13 @@ from evaluation.services.experiments import ArmSpec, create_experiment
 from evaluation.services.imports import import_files
 from evaluation.services.runs import start_run
 from panels.fusion.pricing import nanousd_from_dollars
-from panels.fusion.types import Sampling
+from panels.fusion.prompts import NEWEST
+from panels.fusion.types import ArbiterWhen, Sampling
 from panels.gateway import clients_for
 from panels.models import LanguageModel, Panel, PanelVersion, Provider
 from panels.services.panels import create_panel
 from panels.simulator.catalogue import MODELS
-from panels.specs import MemberSpec, PanelSpec, StageSpec
+from panels.specs import ArbiterSpec, MemberSpec, PanelSpec, StageSpec
 
 Clock = Callable[[], datetime]
 
@@ -187,4 +188,11 @@ def _panel_spec(panel: SamplePanel, models: Mapping[str, LanguageModel]) -> Pane
             for stage in panel.stages
         ),
         stop_at=panel.stop_at,
+        arbiter=_arbiter_spec(panel, models),
     )
+
+
+def _arbiter_spec(panel: SamplePanel, models: Mapping[str, LanguageModel]) -> ArbiterSpec | None:
+    if not panel.arbiter:
+        return None
+    return ArbiterSpec(model_id=models[panel.arbiter].pk, prompt=NEWEST[panel.strategy], when=ArbiterWhen.ALWAYS)

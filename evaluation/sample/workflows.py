@@ -18,7 +18,7 @@ class SampleStage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamplePanel:
-    """A panel of simulated models, and the name of its arm."""
+    """A panel of simulated models, and the name of its arm. An ``arbiter`` is asked every time."""
 
     name: str
     description: str
@@ -26,6 +26,7 @@ class SamplePanel:
     strategy: StrategyName = StrategyName.MAJORITY
     stop_at: float | None = None
     weights: tuple[float, ...] = ()
+    arbiter: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +121,8 @@ SUPPORT = SampleWorkflow(
     ),
 )  # fmt: skip
 
+_SUMMARISERS = SampleStage(models=("sim-beacon-pro", "sim-cobalt-medium", "sim-atlas-small"))
+
 SUMMARY = SampleWorkflow(
     slug="content-summary",
     name="Content summary",
@@ -135,8 +138,23 @@ SUMMARY = SampleWorkflow(
         SamplePanel(
             name="Medoid of three",
             description="Three summaries are written; the one closest to the others is taken.",
-            stages=(SampleStage(models=("sim-beacon-pro", "sim-cobalt-medium", "sim-atlas-small")),),
+            stages=(_SUMMARISERS,),
         ),
+        SamplePanel(
+            name="Synthesis of three",
+            description="An arbiter reads the three summaries, lists where they agree and differ, and writes one.",
+            stages=(_SUMMARISERS,),
+            strategy=StrategyName.SYNTHESIS,
+            arbiter="sim-gauge-arbiter",
+        ),
+        SamplePanel(
+            name="Verified three",
+            description="An arbiter checks the three summaries claim by claim; what is not supported stays out.",
+            stages=(_SUMMARISERS,),
+            strategy=StrategyName.VERIFICATION,
+            arbiter="sim-gauge-arbiter",
+        ),
+        _single("Arbiter alone", "sim-gauge-arbiter"),
     ),
 )
 

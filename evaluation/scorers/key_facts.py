@@ -4,7 +4,7 @@ import re
 
 from evaluation.scorers.values import Score, ScoredExample
 from panels.fusion.answers import normalise_short
-from panels.fusion.types import Fused
+from panels.fusion.outcomes import Fused
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 
@@ -16,7 +16,7 @@ def score_key_facts(fused: Fused, example: ScoredExample) -> Score | None:
     """
     if not example.references:
         return None
-    text = str(fused.winner.value) if fused.winner else ""
+    text = "" if fused.value is None else str(fused.value)
     sentences = [frozenset(normalise_short(sentence).split()) for sentence in _SENTENCE_END.split(text)]
     stated = sum(_is_stated(fact, sentences) for fact in example.references)
     return Score(correct=stated == len(example.references), share=stated / len(example.references))

@@ -3,7 +3,7 @@ from __future__ import annotations
 from evaluation.scorers.values import Score, ScoredExample
 from panels.fusion.agreement import same_number
 from panels.fusion.answers import parse_number
-from panels.fusion.types import BallotValue, Fused
+from panels.fusion.outcomes import BallotValue, Fused
 
 
 def score_number(fused: Fused, example: ScoredExample) -> Score | None:
@@ -12,7 +12,7 @@ def score_number(fused: Fused, example: ScoredExample) -> Score | None:
     targets = [number for number in numbers if number is not None]
     if not targets:
         return None
-    answer = _as_number(fused.winner.value if fused.winner else None)
+    answer = _as_number(fused.value)
     tolerance = example.question.tolerance
     return Score(correct=answer is not None and any(same_number(answer, target, tolerance) for target in targets))
 

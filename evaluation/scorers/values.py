@@ -3,7 +3,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from panels.fusion.types import Fused, Question
+from panels.fusion.outcomes import Fused
+from panels.fusion.types import Question
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

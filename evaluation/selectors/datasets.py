@@ -20,7 +20,7 @@ from panels.models import LanguageModel
 DATASET_COLUMNS = (
     "dataset", "name", "workflow", "version", "answer_kind", "scorer", "examples", "outputs", "models", "published_at",
 )  # fmt: skip
-EXAMPLE_COLUMNS = ("id", "prompt", "reference", "references", "choices", "context", "group", "meta")
+EXAMPLE_COLUMNS = ("id", "prompt", "reference", "references", "choices", "context", "group", "schema", "meta")
 OUTPUT_COLUMNS = (
     "item_id", "model", "text", "predicted", "correct", "prompt_tokens", "completion_tokens", "latency_s",
 )  # fmt: skip
@@ -280,6 +280,7 @@ def _exported_example(example: Example, *, as_text: bool) -> dict[str, Any]:
         "choices": example.choices or None,
         "context": example.context or None,
         "group": example.group or None,
+        "schema": example.schema or None,
         "meta": example.meta or None,
     }
     return {name: _as_json(value) for name, value in row.items()} if as_text else row

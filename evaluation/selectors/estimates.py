@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from django.db.models import Avg, F, Func, IntegerField, Max, Sum
+from django.db.models import Avg, F, Max, Sum
 
 from evaluation.models import ArmProgress, Call, DatasetVersion, Experiment
+from evaluation.selectors.arbiter_estimates import ArbiterEstimate, estimate_arbiters
+from evaluation.selectors.byte_length import ByteLength
 from evaluation.stats.power import detectable_difference
 from panels.fusion.pricing import Price, call_cost, worst_case_cost
 from panels.fusion.types import Usage
@@ -20,27 +22,17 @@ _ENVELOPE_BYTES = 200  # names, settings and brackets round the prompt in a requ
 _RECENT_CALLS = 200
 
 
-class ByteLength(Func):
-    """Bytes of a text in UTF-8."""
-
-    output_field = IntegerField()
-    template = "OCTET_LENGTH(%(expressions)s)"
-
-    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        template = "LENGTH(CAST(%(expressions)s AS BLOB))"
-        return super().as_sql(compiler, connection, template=template, **context)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEstimate:
     """Money in nano-dollars, None where ``unpriced`` names a model of unknown price; time in seconds, None if nothing
-    is known of the models' latency.
+    is known of the models' latency. Both hold the arbiters' share.
 
     ``calls`` is what the answers need if every stage is reached, ``calls_least`` if none but the first is. Of the
     expected ones, ``shared`` are asked once for several arms, ``reused`` need not be asked again, ``asked`` remain.
     ``expected_nanousd`` is for those that remain; ``worst_nanousd`` is if nothing can be reused, every stage is
     reached and every reply is as long as it may be. ``detectable_10`` and ``_20`` are differences of accuracy (shares)
-    that this many pairs show with 80 % power where a tenth or a fifth of them are discordant.
+    that this many pairs show with 80 % power where a tenth or a fifth of them are discordant. ``arbiter`` is None where
+    no panel may ask one; its questions are not among ``calls``.
     """
 
     examples: int
@@ -56,6 +48,11 @@ class RunEstimate:
     replays: bool
     detectable_10: float
     detectable_20: float
+    arbiter: ArbiterEstimate | None = None
+
+    @property
+    def asks_nobody(self) -> bool:
+        return self.replays and self.arbiter is None
 
 
 class _SeatKey(NamedTuple):
@@ -90,7 +87,7 @@ class _Habits:
 def estimate_run(
     *, version: DatasetVersion, panels: Sequence[PanelVersion], replies: str, concurrency: int, reuse: bool
 ) -> RunEstimate:
-    """Five queries and one a model, whatever the number of examples; ``panels`` are the arms' panel versions."""
+    """Five queries and one a model, more only for arbiters; ``panels`` are the arms' panel versions."""
     replays = replies == Experiment.Replies.RECORDED
     members = _members_by_version([panel.pk for panel in panels])
     shares = _later_shares(panels, members)
@@ -101,7 +98,29 @@ def estimate_run(
         for key, member in _keyed(members.get(panel.pk, []))
     ]
     distinct = _merged(wanted)
-    return _estimate(version, panels, wanted, distinct, concurrency=concurrency, replays=replays)
+    of_members = _estimate(version, panels, wanted, distinct, concurrency=concurrency, replays=replays)
+    return _with_arbiters(of_members, version, panels, concurrency=concurrency, reuse=reuse)
+
+
+def _with_arbiters(
+    members: RunEstimate, version: DatasetVersion, panels: Sequence[PanelVersion], *, concurrency: int, reuse: bool
+) -> RunEstimate:
+    arbiter = estimate_arbiters(version, panels, reuse=reuse)
+    if arbiter is None:
+        return members
+    busy_s = None if arbiter.busy_s is None else arbiter.busy_s / max(1, concurrency)
+    return replace(
+        members,
+        expected_nanousd=_sum_known(members.expected_nanousd, arbiter.expected_nanousd),
+        worst_nanousd=_sum_known(members.worst_nanousd, arbiter.worst_nanousd),
+        seconds=None if members.seconds is None or busy_s is None else members.seconds + busy_s,
+        unpriced=tuple(sorted({*members.unpriced, *arbiter.unpriced})),
+        arbiter=arbiter,
+    )
+
+
+def _sum_known(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else one + other
 
 
 def _estimate(
@@ -213,7 +232,9 @@ def _habits(models: Sequence[int]) -> dict[int, _Habits]:
 
 
 def _habits_of(model: int) -> _Habits:
-    bought = Call.objects.filter(model=model, outcome=Call.OK, reused_from=None, recorded_output=None)
+    bought = Call.objects.filter(
+        model=model, role=Call.Role.MEMBER, outcome=Call.OK, reused_from=None, recorded_output=None
+    )
     recent = bought.order_by("-pk")[:_RECENT_CALLS]
     means = recent.aggregate(tokens=Avg("completion_tokens"), seconds=Avg("latency_s"))
     return _Habits(completion_tokens=means["tokens"], latency_s=means["seconds"])

@@ -212,10 +212,15 @@ def published_versions() -> QuerySet[DatasetVersion]:
 
 
 def panel_choices(version: DatasetVersion | None, *, replies: str) -> list[PanelChoice]:
-    """Panel versions whose members can all answer: at their providers, or from the outputs of this dataset version."""
+    """Panel versions whose members can all answer: at their providers, or from the outputs of this dataset version.
+
+    An arbiter is asked at its provider in either case.
+    """
     members = Member.objects.select_related("model__provider").order_by("seat")
     panels = (
-        _answering(version, replies).select_related("panel").prefetch_related(Prefetch("members", queryset=members))
+        _answering(version, replies)
+        .select_related("panel", "arbiter_model__provider")
+        .prefetch_related(Prefetch("members", queryset=members))
     )
     newest = panels.order_by("panel__name", "-number")[:_PANELS_OFFERED]
     return [_panel_choice(panel) for panel in newest]
@@ -227,18 +232,22 @@ def _answering(version: DatasetVersion | None, replies: str) -> QuerySet[PanelVe
         unable = seats.exclude(model__provider=version.recorded_by_id if version else None)
     else:
         unable = seats.filter(Q(model__provider__kind=Provider.Kind.RECORDED) | Q(model__retired_at__isnull=False))
-    return PanelVersion.objects.exclude(pk__in=unable.values("version"))
+    askable = PanelVersion.objects.exclude(arbiter_model__provider__kind=Provider.Kind.RECORDED)
+    return askable.exclude(arbiter_model__retired_at__isnull=False).exclude(pk__in=unable.values("version"))
 
 
 def _panel_choice(panel: PanelVersion) -> PanelChoice:
     members = list(panel.members.all())
+    arbiter = [] if panel.arbiter_model is None else [panel.arbiter_model]
+    models = [*(member.model for member in members), *arbiter]
     names = ", ".join(member.model.name for member in members)
     strategy = f"{panel.get_strategy_display().lower()} of {len(members)}: "
+    judged = f"; arbiter {panel.arbiter_model.name}" if panel.arbiter_model is not None else ""
     return PanelChoice(
         pk=panel.pk,
         label=f"{panel.panel.name} v{panel.number}",
-        words=names if len(members) == 1 else strategy + names,
+        words=names if len(models) == 1 else strategy + names + judged,
         is_single=len(members) == 1,
-        simulated=any(member.model.provider.is_simulated for member in members),
-        unpriced=tuple(sorted({member.model.name for member in members if not member.model.has_price})),
+        simulated=any(model.provider.is_simulated for model in models),
+        unpriced=tuple(sorted({model.name for model in models if not model.has_price})),
     )

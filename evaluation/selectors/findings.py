@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from evaluation.results import ArmScore, Change, Comparison, Uplift
+from evaluation.results import ArmCalibration, ArmScore, Change, Comparison, Uplift
+from evaluation.stats.calibration import FEWEST_LABELLED, ConfidenceMap, Step
 from evaluation.stats.interval import Interval
 from fusion_site.lib.figures import (
     MINUS,
     format_count,
     format_money,
     format_number,
+    format_percent,
     format_points,
     format_seconds,
     format_signed,
@@ -69,13 +71,22 @@ def latency_finding(comparison: Comparison) -> str:
 
 def uplift_finding(uplift: Uplift) -> str:
     """Against the best member; how that member was chosen stands in ``SAME_DATA_NOTE``."""
+    return _uplift_over(uplift, f"its best member {uplift.member}")
+
+
+def arbiter_finding(uplift: Uplift) -> str:
+    """Against the arbiter alone, which was not chosen by its answers."""
+    return _uplift_over(uplift, f"its arbiter {uplift.member} alone")
+
+
+def _uplift_over(uplift: Uplift, other: str) -> str:
     side = _side(uplift.interval)
     words = f"{_points(uplift.difference, uplift.interval, side)}, {format_p(uplift.p_value)}"
     if side == 0:
-        return f"No clear difference from its best member {uplift.member}: {words}."
+        return f"No clear difference from {other}: {words}."
     if uplift.p_value > ALPHA:
-        return f"Not settled: measured {'above' if side > 0 else 'below'} its best member {uplift.member} by {words}."
-    return f"{'More' if side > 0 else 'Less'} accurate than its best member {uplift.member} by {words}."
+        return f"Not settled: measured {'above' if side > 0 else 'below'} {other} by {words}."
+    return f"{'More' if side > 0 else 'Less'} accurate than {other} by {words}."
 
 
 def voters_finding(arm: ArmScore) -> str:
@@ -84,6 +95,50 @@ def voters_finding(arm: ArmScore) -> str:
         return ""
     worth = format_number(arm.effective_voters)
     return f"Counting shared errors, its {len(arm.members)} members are worth {worth} independent voters."
+
+
+def calibration_finding(calibration: ArmCalibration) -> str:
+    """What confidence is worth in this arm, or why it stays blank."""
+    fitted = calibration.fitted
+    if fitted is None:
+        return _blank_finding(calibration.labelled)
+    top, low = fitted.steps[-1], fitted.steps[0]
+    said = f"When it says {format_confidence(top.held_out)}, it was right {_right_of(top)}"
+    if len(fitted.steps) == 1:
+        return f"{said}. It says the same of every answer, so it does not tell which ones are right."
+    return f"{said}; when it says {format_confidence(low.held_out)}, {_right_of(low)}. {_error_finding(fitted)}"
+
+
+def _blank_finding(labelled: int) -> str:
+    if not labelled:
+        return (
+            "Confidence stays blank: no answer is labelled right or wrong. "
+            f"{FEWEST_LABELLED} labelled answers are needed; give the dataset references."
+        )
+    more = FEWEST_LABELLED - labelled
+    return (
+        f"Confidence stays blank: {format_count(labelled)} answers are labelled right or wrong, and {FEWEST_LABELLED} "
+        f"are needed. Label {more} more."
+    )
+
+
+def _right_of(step: Step) -> str:
+    return f"{format_percent(step.correct / step.n)} % of the time (n {format_count(step.n)})"
+
+
+def _error_finding(fitted: ConfidenceMap) -> str:
+    bounds = fitted.error_interval
+    return (
+        f"On new answers like these, expect it to be {_plain(fitted.error)} points off on average "
+        f"({_plain(bounds.low)} to {_plain(bounds.high)})."
+    )
+
+
+def format_confidence(share: float) -> str:
+    """Two decimals; it is never certain, so rounding must not say so."""
+    if share > 0.99:
+        return "above 0.99"
+    return "below 0.01" if share < 0.01 else format_number(share, 2)
 
 
 def format_p(p_value: float) -> str:

@@ -11,8 +11,8 @@ from fusion_site.lib.paging import page_of
 from panels.fusion.pricing import dollars_from_nanousd
 
 EXPORT_COLUMNS = (
-    "position", "item_id", "arm", "outcome", "answer", "reference", "correct", "score", "consensus", "stages_called",
-    "calls", "cost_usd", "latency_s", "versus_baseline",
+    "position", "item_id", "arm", "outcome", "answer", "reference", "correct", "score", "consensus", "confidence",
+    "stages_called", "calls", "cost_usd", "latency_s", "versus_baseline",
 )  # fmt: skip
 _EXPORT_PAGE = 1_000
 
@@ -29,17 +29,19 @@ def export_items(run: Run, *, arms: Sequence[Arm], wanted: ItemFilter) -> Iterat
 
 
 def _exported(answer: Answer, arm: Arm) -> dict[str, Any]:
-    cost = answer.cost_nanousd
+    cost, example = answer.cost_nanousd, answer.example
+    assert example is not None  # of a run
     return {
         "position": answer.position,
-        "item_id": answer.example.item_id,
+        "item_id": example.item_id,
         "arm": arm.name,
         "outcome": answer.outcome,
         "answer": answer.value,
-        "reference": answer.example.reference,
+        "reference": example.reference,
         "correct": answer.correct,
         "score": answer.score,
         "consensus": answer.consensus,
+        "confidence": answer.confidence,
         "stages_called": answer.stages_called,
         "calls": answer.call_count,
         "cost_usd": None if cost is None else float(dollars_from_nanousd(cost)),

@@ -321,7 +321,7 @@ def _with_rows(shown: Page[Answer], run: Run, arm: Arm, arms: Sequence[Arm]) -> 
     return shown.map(lambda answer: _row(answer, votes.get(answer.pk, ()), beside.get(answer.example_id)))
 
 
-def _counterparts(answers: Sequence[Answer], run: Run, arms: Sequence[Arm]) -> dict[int, Counterpart]:
+def _counterparts(answers: Sequence[Answer], run: Run, arms: Sequence[Arm]) -> dict[int | None, Counterpart]:
     baseline = [arm.pk for arm in arms if arm.is_baseline]
     found = Answer.objects.filter(
         run=run, arm__in=baseline, example__in=[answer.example_id for answer in answers]
@@ -335,11 +335,13 @@ def _counterparts(answers: Sequence[Answer], run: Run, arms: Sequence[Arm]) -> d
 
 
 def _row(answer: Answer, votes: tuple[tuple[float, ...], ...], baseline: Counterpart | None) -> ItemRow:
+    example = answer.example
+    assert example is not None  # of a run
     return ItemRow(
         answer_id=answer.pk,
         position=answer.position,
-        item_id=answer.example.item_id,
-        title=answer.example.title,
+        item_id=example.item_id,
+        title=example.title,
         outcome=answer.outcome,
         value=answer.value,
         correct=answer.correct,

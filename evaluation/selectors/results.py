@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from evaluation.models import Run, RunResult
-from evaluation.results import RESULT_FORMAT, ArmScore, Change, Comparison, ResultData, Uplift, from_json
+from evaluation.results import (
+    READABLE_FORMATS,
+    ArmCalibration,
+    ArmScore,
+    Change,
+    Comparison,
+    ResultData,
+    Uplift,
+    from_json,
+)
 from evaluation.selectors.findings import (
+    arbiter_finding,
+    calibration_finding,
     comparison_finding,
     cost_finding,
     latency_finding,
@@ -60,8 +71,34 @@ class UpliftRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConfidenceRow:
+    """What one arm's confidence is worth, in figures and in words."""
+
+    head: ArmHead
+    calibration: ArmCalibration
+    finding: str
+
+    @property
+    def has_diagram(self) -> bool:
+        """Its diagram then says the finding."""
+        return self.calibration.tells_apart
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArbiterRow:
+    """A panel against its arbiter alone. ``uplift`` is None where no arm asks it alone; ``finding`` says so."""
+
+    head: ArmHead
+    uplift: Uplift | None
+    finding: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ResultsPage:
-    """Arms with the baseline first, comparisons and uplifts in the order of the arms."""
+    """Arms with the baseline first; comparisons, uplifts and confidence in the order of the arms.
+
+    ``confidence`` is empty where the result was stored before there was any.
+    """
 
     run: Run
     data: ResultData
@@ -69,7 +106,14 @@ class ResultsPage:
     arms: tuple[ArmRow, ...]
     comparisons: tuple[ComparisonRow, ...]
     uplifts: tuple[UpliftRow, ...]
+    arbiters: tuple[ArbiterRow, ...]
+    confidence: tuple[ConfidenceRow, ...]
     computed_at: datetime
+
+    @property
+    def has_confidence(self) -> bool:
+        """Whether any arm had enough labelled answers."""
+        return any(row.calibration.fitted for row in self.confidence)
 
     @property
     def heads(self) -> dict[int, ArmHead]:
@@ -78,11 +122,11 @@ class ResultsPage:
 
 
 def run_results(run: Run, *, known_heads: Mapping[int, ArmHead] | None = None) -> ResultsPage | None:
-    """None while the result is not computed yet, or was stored in another format.
+    """None while the result is not computed yet, or was stored in a format that cannot be read.
 
     One query, and two more where the heads of the arms are not known yet.
     """
-    stored = RunResult.objects.filter(run=run, format=RESULT_FORMAT).first()
+    stored = RunResult.objects.filter(run=run, format__in=READABLE_FORMATS).first()
     if stored is None:
         return None
     data = from_json(stored.data)
@@ -100,12 +144,31 @@ def run_results(run: Run, *, known_heads: Mapping[int, ArmHead] | None = None) -
             UpliftRow(head=heads[uplift.arm_id], uplift=uplift, finding=uplift_finding(uplift))
             for uplift in data.uplifts
         ),
+        arbiters=tuple(_arbiter_rows(data, heads)),
+        confidence=tuple(_confidence_row(one, heads) for one in data.calibrations),
         computed_at=stored.computed_at,
     )
 
 
 def _arm_row(head: ArmHead, score: ArmScore, cost: Change | None) -> ArmRow:
     return ArmRow(head=head, score=score, cost=cost, voters=voters_finding(score))
+
+
+def _confidence_row(calibration: ArmCalibration, heads: Mapping[int, ArmHead]) -> ConfidenceRow:
+    return ConfidenceRow(
+        head=heads[calibration.arm_id], calibration=calibration, finding=calibration_finding(calibration)
+    )
+
+
+def _arbiter_rows(data: ResultData, heads: Mapping[int, ArmHead]) -> Iterator[ArbiterRow]:
+    uplifts = {uplift.arm_id: uplift for uplift in data.arbiter_uplifts}
+    for arm_id, head in heads.items():
+        arm = next(score for score in data.arms if score.arm_id == arm_id)
+        if arm.arbiter is None or not arm.n:
+            continue
+        uplift = uplifts.get(arm_id)
+        lacking = f"No arm asks {arm.arbiter.model} alone on these examples, so its part cannot be told apart."
+        yield ArbiterRow(head=head, uplift=uplift, finding=arbiter_finding(uplift) if uplift else lacking)
 
 
 def _tests(data: ResultData) -> int:

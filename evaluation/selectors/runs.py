@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,7 +14,7 @@ from evaluation.stats.interval import Interval
 from evaluation.stats.proportions import wilson
 from fusion_site.lib.chart import Look, arm_look
 from panels.fusion.types import FailureKind
-from panels.models import Member
+from panels.models import LanguageModel, Member, PanelVersion
 
 # A worker polls its broker every quarter of a second and a sweep follows within five: longer means that none is there.
 PICK_UP_WITHIN = timedelta(seconds=15)
@@ -32,6 +32,12 @@ FAILURE_WORDS = {
     FailureKind.EMPTY: "empty reply",
     FailureKind.REFUSED: "refused to answer",
     FailureKind.NOT_RECORDED: "not recorded",
+    FailureKind.MASKING: "not sent: not fully masked",
+    FailureKind.BREAKER_OPEN: "not asked: circuit breaker open",
+    FailureKind.CEILING: "not asked: money ceiling",
+    FailureKind.DEADLINE: "not waited for: deadline",
+    FailureKind.LATE: "not waited for: grace period over",
+    FailureKind.CANCELLED: "not needed",
 }
 
 
@@ -48,6 +54,7 @@ class ArmHead:
     members: tuple[str, ...]
     words: str
     simulated: bool
+    arbiter: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +71,7 @@ class ArmState:
     accuracy: float | None
     interval: Interval | None
     calls: int
+    arbiter_calls: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +118,8 @@ def runs_with_experiment() -> QuerySet[Run]:
 
 def arms_of(run: Run) -> tuple[Arm, ...]:
     """The run's arms, the baseline first, then in their order."""
-    arms = Arm.objects.filter(experiment=run.experiment_id).select_related("panel_version__panel")
+    arms = Arm.objects.filter(experiment=run.experiment_id)
+    arms = arms.select_related("panel_version__panel", "panel_version__arbiter_model__provider")
     return tuple(arms.order_by("-is_baseline", "position"))
 
 
@@ -136,9 +145,23 @@ def _head(arm: Arm, members: Sequence[Member], place: int) -> ArmHead:
         panel_slug=version.panel.slug,
         panel_number=version.number,
         members=names,
-        words=names[0] if len(names) == 1 else f"{len(names)} members, {version.get_strategy_display().lower()}",
-        simulated=any(member.model.provider.is_simulated for member in members),
+        words=_head_words(names, version),
+        simulated=any(model.provider.is_simulated for model in _models(members, version)),
+        arbiter="" if version.arbiter_model is None else version.arbiter_model.name,
     )
+
+
+def _head_words(names: Sequence[str], version: PanelVersion) -> str:
+    strategy = version.get_strategy_display().lower()
+    if version.arbiter_model is not None:
+        return f"{len(names)} member{'' if len(names) == 1 else 's'} and an arbiter, {strategy}"
+    return names[0] if len(names) == 1 else f"{len(names)} members, {strategy}"
+
+
+def _models(members: Sequence[Member], version: PanelVersion) -> Iterator[LanguageModel]:
+    yield from (member.model for member in members)
+    if version.arbiter_model is not None:
+        yield version.arbiter_model
 
 
 def run_state(run: Run, *, heads: Mapping[int, ArmHead], now: datetime, watched_s: float = 0.0) -> RunState:
@@ -186,6 +209,7 @@ def _arm_state(head: ArmHead, progress: ArmProgress | None, wanted: int) -> ArmS
         accuracy=counted.correct / counted.scored if counted.scored else None,
         interval=wilson(counted.correct, counted.scored) if counted.scored else None,
         calls=counted.calls,
+        arbiter_calls=counted.arbiter_calls,
     )
 
 
@@ -221,8 +245,10 @@ def _errors(progress: Mapping[int, ArmProgress]) -> tuple[ErrorCount, ...]:
 
 
 def failure_words(kind: str) -> str:
-    """An outcome of a call in words; an unknown kind is shown as it is."""
-    return FAILURE_WORDS[FailureKind(kind)] if kind in FailureKind.__members__.values() else kind.replace("_", " ")
+    """An outcome of a call in words; an unknown kind is shown as it is, a sentence with the names that are in it."""
+    if kind in FailureKind.__members__.values():
+        return FAILURE_WORDS[FailureKind(kind)]
+    return kind if " " in kind else kind.replace("_", " ")
 
 
 def unfinished_runs(*, limit: int) -> list[Run]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
 from evaluation.models import Dataset, Experiment, Run, RunResult, Workflow
-from evaluation.results import RESULT_FORMAT, ArmScore, Comparison, ResultData, from_json
+from evaluation.results import READABLE_FORMATS, ArmScore, Comparison, ResultData, from_json
 from evaluation.stats.interval import Interval
 from fusion_site.lib.figures import format_interval, format_money, format_percent, format_points, format_signed
 
@@ -76,7 +76,7 @@ class Standing:
 def workflow_standings(workflows: QuerySet[Workflow]) -> list[Standing]:
     """Two queries, whatever the number of workflows."""
     finished = Run.objects.filter(
-        experiment__workflow=OuterRef("pk"), state=Run.State.FINISHED, result__format=RESULT_FORMAT
+        experiment__workflow=OuterRef("pk"), state=Run.State.FINISHED, result__format__in=READABLE_FORMATS
     )
     rows = list(
         workflows.annotate(

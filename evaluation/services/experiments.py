@@ -10,7 +10,9 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from evaluation.models import Arm, DatasetVersion, Experiment, RecordedOutput, Workflow
+from panels.fusion.types import AnswerKind
 from panels.models import LanguageModel, PanelVersion, Provider
+from panels.specs import engine_panel, possible_arbiter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,3 +112,15 @@ def _model_problems(
             yield field, f"{model.name} exists only as recorded outputs and cannot be asked. Replay them instead."
         elif model.retired_at is not None:
             yield field, f"{model.name} is retired. Use a panel version without it."
+    yield from ((field, message) for message in _arbiter_problems(panel, version))
+
+
+def _arbiter_problems(panel: PanelVersion, version: DatasetVersion) -> Iterator[str]:
+    """An arbiter is asked even where the members' outputs are replayed, so somebody has to answer for it."""
+    arbiter = panel.arbiter_model
+    if arbiter is None or possible_arbiter(engine_panel(panel), AnswerKind(version.answer_kind)) is None:
+        return
+    if arbiter.provider.kind == Provider.Kind.RECORDED:
+        yield f"{arbiter.name} exists only as recorded outputs and cannot arbitrate. Use a panel version without it."
+    elif arbiter.retired_at is not None:
+        yield f"{arbiter.name} is retired and cannot arbitrate. Use a panel version without it."

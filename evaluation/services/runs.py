@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Max, Min
 
 from evaluation.execution.batches import clock_stopped, plan_batches
-from evaluation.execution.plan import experiment_models, plan_arms
+from evaluation.execution.plan import asked_models, experiment_models, plan_arms
 from evaluation.execution.worst_cases import batch_size, example_worst_nanousd
 from evaluation.models import Answer, ArmProgress, Batch, Experiment, Run, RunResult
 from evaluation.policies import (
@@ -73,10 +73,7 @@ def start_run(
     ``cap_nanousd`` None is no cap. Arms that share a member share its reply also where ``reuse_replies`` is off: that
     setting is about replies of other runs.
     """
-    models = experiment_models(experiment)
-    replays = experiment.replies == Experiment.Replies.RECORDED
-    if not replays:
-        _require_callable(models, cap_nanousd, environ)
+    _require_callable(asked_models(experiment), cap_nanousd, environ)
     latest = experiment.runs.aggregate(latest=Max("number"))["latest"] or 0
     run = Run.objects.create(
         experiment=experiment,
@@ -89,7 +86,7 @@ def start_run(
         created_by=by,
     )
     ArmProgress.objects.bulk_create(ArmProgress(run=run, arm=arm) for arm in experiment.arms.all())
-    _make_batches(run, models, replays=replays)
+    _make_batches(run)
     if wake:
         _wake_on_commit(run)
     return run
@@ -173,18 +170,17 @@ def _move(run: Run, state: Run.State, **fields: object) -> Run:
     return run
 
 
-def _make_batches(run: Run, models: Sequence[LanguageModel], *, replays: bool) -> None:
+def _make_batches(run: Run) -> None:
     version = run.experiment.dataset_version
     ends = version.examples.aggregate(first=Min("position"), last=Max("position"))
     if ends["first"] is None:
         return
-    size = batch_size(replays=replays, cap_nanousd=run.cap_nanousd, example_nanousd=_example_worst_nanousd(run, models))
+    size = _batch_size(run, asks=bool(asked_models(run.experiment)))
     Batch.objects.bulk_create(plan_batches(run=run, first=ends["first"], last=ends["last"], size=size))
 
 
 def _make_retry_batches(run: Run, positions: Sequence[int]) -> None:
-    models = experiment_models(run.experiment)
-    size = batch_size(replays=False, cap_nanousd=run.cap_nanousd, example_nanousd=_example_worst_nanousd(run, models))
+    size = _batch_size(run, asks=True)
     latest = run.batches.aggregate(latest=Max("number"))["latest"] or 0
     shares = [positions[start : start + size] for start in range(0, len(positions), size)]
     Batch.objects.bulk_create(
@@ -193,13 +189,19 @@ def _make_retry_batches(run: Run, positions: Sequence[int]) -> None:
     )
 
 
-def _example_worst_nanousd(run: Run, models: Iterable[LanguageModel]) -> int:
+def _batch_size(run: Run, *, asks: bool) -> int:
+    experiment = run.experiment
     prices = {
         inventory_key(model.pk): Price.known(model.price_in_nanousd_per_mtok, model.price_out_nanousd_per_mtok)
-        for model in models
+        for model in experiment_models(experiment)
     }
-    arms = plan_arms(run.experiment)
-    return example_worst_nanousd(version=run.experiment.dataset_version, arms=arms, prices=prices)
+    worst = example_worst_nanousd(
+        version=experiment.dataset_version,
+        arms=plan_arms(experiment),
+        prices=prices,
+        replays=experiment.replies == Experiment.Replies.RECORDED,
+    )
+    return batch_size(asks=asks, cap_nanousd=run.cap_nanousd, example_nanousd=worst)
 
 
 def _wake_on_commit(run: Run) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import nh3
 from django import template
-from django.utils.safestring import SafeString, mark_safe
-from markdown_it import MarkdownIt
+from django.utils.safestring import SafeString
 
 from evaluation.models import Run
+from evaluation.selectors.findings import format_confidence
 from evaluation.selectors.runs import failure_words
 from evaluation.stats.interval import Interval
 from fusion_site.lib.display import state
 from fusion_site.lib.figures import format_signed
+from fusion_site.lib.markdown import render_markdown
+from panels.fusion.json_text import canonical_json, read_object
 
 register = template.Library()
 
@@ -23,15 +24,10 @@ RUN_MARKS = {
     Run.State.CANCELLED: "none",
     Run.State.FINISHED: "pass",
 }
-# What a model wrote is hostile: no links, no images, nothing that loads or leads anywhere.
-ALLOWED_TAGS = {
-    "p", "br", "hr", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "h4", "h5", "h6",
-    "table", "thead", "tbody", "tr", "th", "td",
-}  # fmt: skip
-_HEADINGS = {"h1": "h4", "h2": "h5", "h3": "h6", "h4": "h6", "h5": "h6"}
-_markdown = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"]).disable(["image", "link"])
 
+register.filter("model_text", render_markdown)
 register.filter("failure_words", failure_words)
+register.filter("confidence", format_confidence)
 
 
 @register.filter
@@ -76,10 +72,13 @@ def answer_mark(outcome: str, correct: bool | None) -> SafeString:
 
 
 @register.filter
-def model_text(text: str) -> SafeString:
-    """A model's text as formatted paragraphs; its own HTML shows as text, headings stay below those of the page."""
-    tokens = _markdown.parse(text)
-    for token in tokens:
-        token.tag = _HEADINGS.get(token.tag, token.tag)
-    html = _markdown.renderer.render(tokens, _markdown.options, {})
-    return mark_safe(nh3.clean(html, tags=ALLOWED_TAGS, attributes={}, link_rel=None))
+def in_short(text: str | None) -> str:
+    """A JSON answer as ``field value, field value``, to be cut off somewhere; any other text as it is."""
+    answer = read_object(text) if text and text.startswith("{") else None
+    if not answer:
+        return text or ""
+    return ", ".join(f"{name} {_said(value)}" for name, value in answer.items())
+
+
+def _said(value: object) -> str:
+    return value if isinstance(value, str) else canonical_json(value)

@@ -10,14 +10,20 @@ from dataclasses import dataclass, replace
 
 from django.http import QueryDict
 
+from panels.fusion.pricing import dollars_from_nanousd
 from panels.models import LanguageModel
 from panels.selectors.models import full_name
-from panels.specs import MemberSpec, PanelSpec
+from panels.specs import ArbiterSpec, MemberSpec, PanelSpec
 
 STAGES = 3
 ROWS_AT_MOST = 50
-HEAD_FIELDS = ("name", "description", "strategy", "stop_at", "settles")
-ROW_FIELDS = ("model", "weight", "skill", "max_tokens", "temperature", "top_p", "seed")
+ARBITER_FIELDS = (
+    *("arbiter", "arbiter_when", "arbiter_max_tokens"),
+    *("arbiter_temperature", "arbiter_seed", "arbiter_may_be_member"),
+)
+LIVE_FIELDS = ("min_replies", "grace_s", "deadline_s", "hedges", "max_cost")
+HEAD_FIELDS = ("name", "description", "strategy", "stop_at", "settles", *ARBITER_FIELDS, *LIVE_FIELDS)
+ROW_FIELDS = ("model", "weight", "skill", "max_tokens", "temperature", "top_p", "seed", "in_house")
 BLANK_ROW: Mapping[str, str] = {"weight": "1", "max_tokens": "1024"}
 
 Row = Mapping[str, str]
@@ -64,8 +70,39 @@ def draft_of_spec(spec: PanelSpec, *, models: Mapping[int, LanguageModel]) -> Dr
     """Needs the provider of every model loaded. Stages beyond STAGES do not fit the form: see ``fits_form``."""
     stages = [tuple(_row_of_member(member, models) for member in stage.members) for stage in spec.stages]
     stages += [(BLANK_ROW,)] * (STAGES - len(stages))
-    head = {"strategy": spec.strategy.value, "stop_at": _text(spec.stop_at)}
-    return Draft(head={**head, "settles": "on" if spec.stages[-1].settles else ""}, stages=tuple(stages))
+    head = {
+        "strategy": spec.strategy.value,
+        "stop_at": _text(spec.stop_at),
+        "settles": _tick(spec.stages[-1].settles),
+        **_arbiter_head(spec.arbiter, models),
+        **_live_head(spec),
+    }
+    return Draft(head=head, stages=tuple(stages))
+
+
+def _arbiter_head(arbiter: ArbiterSpec | None, models: Mapping[int, LanguageModel]) -> Mapping[str, str]:
+    if arbiter is None:
+        return {}
+    sampling = arbiter.sampling
+    return {
+        "arbiter": full_name(models[arbiter.model_id]),
+        "arbiter_when": arbiter.when.value,
+        "arbiter_max_tokens": str(sampling.max_tokens),
+        "arbiter_temperature": _text(sampling.temperature),
+        "arbiter_seed": "" if sampling.seed is None else str(sampling.seed),
+        "arbiter_may_be_member": _tick(arbiter.may_be_member),
+    }
+
+
+def _live_head(spec: PanelSpec) -> Mapping[str, str]:
+    timing, ceiling = spec.timing, spec.max_cost_nanousd
+    return {
+        "min_replies": "" if timing.min_replies is None else str(timing.min_replies),
+        "grace_s": _text(timing.grace_s),
+        "deadline_s": _text(timing.deadline_s),
+        "hedges": _tick(timing.hedges),
+        "max_cost": "" if ceiling is None else format(dollars_from_nanousd(ceiling).normalize(), "f"),
+    }
 
 
 def fits_form(spec: PanelSpec) -> bool:
@@ -117,7 +154,12 @@ def _row_of_member(member: MemberSpec, models: Mapping[int, LanguageModel]) -> R
         "temperature": _text(sampling.temperature),
         "top_p": _text(sampling.top_p),
         "seed": "" if sampling.seed is None else str(sampling.seed),
+        "in_house": _tick(member.in_house),
     }
+
+
+def _tick(ticked: bool) -> str:
+    return "on" if ticked else ""
 
 
 def _text(value: float | None) -> str:

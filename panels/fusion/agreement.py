@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from panels.fusion.answers import normalise_short, token_f1
-from panels.fusion.types import AnswerKind, Ballot, BallotValue, Question, Similarity
+from panels.fusion.outcomes import Ballot, BallotValue
+from panels.fusion.types import AnswerKind, Question, Similarity
 
 SHORT_F1_THRESHOLD = 0.6
 TEXT_SIMILARITY_THRESHOLD = 0.5
+
+T = TypeVar("T")
 
 
 def group_ballots(ballots: Sequence[Ballot], *, question: Question, similarity: Similarity) -> list[tuple[Ballot, ...]]:
@@ -17,16 +21,21 @@ def group_ballots(ballots: Sequence[Ballot], *, question: Question, similarity: 
 
     For closed kinds this is grouping by equality. Abstentions belong to no group.
     """
-    groups: list[list[Ballot]] = []
-    for ballot in sorted(ballots, key=lambda ballot: ballot.seat):
-        if ballot.value is None:
-            continue
-        home = next((group for group in groups if _same(group[0], ballot, question, similarity)), None)
-        if home is None:
-            groups.append([ballot])
-        else:
-            home.append(ballot)
+    cast = [ballot for ballot in sorted(ballots, key=lambda ballot: ballot.seat) if ballot.value is not None]
+    groups = cluster(cast, lambda leader, ballot: _same(leader, ballot, question, similarity))
     return [tuple(group) for group in groups]
+
+
+def cluster(entries: Iterable[T], same: Callable[[T, T], bool]) -> list[list[T]]:
+    """Each entry joins the first group whose first entry it matches (``same(first, entry)``), or begins one."""
+    groups: list[list[T]] = []
+    for entry in entries:
+        home = next((group for group in groups if same(group[0], entry)), None)
+        if home is None:
+            groups.append([entry])
+        else:
+            home.append(entry)
+    return groups
 
 
 def same_number(left: float, right: float, tolerance: float) -> bool:
@@ -65,9 +74,10 @@ def _alike(left: BallotValue | None, right: BallotValue | None, question: Questi
     if isinstance(left, float) and isinstance(right, float):
         return same_number(left, right, question.tolerance)
     if question.kind is AnswerKind.SHORT:
-        return _same_short(str(left), str(right))
+        return same_short(str(left), str(right))
     return question.kind is AnswerKind.TEXT and similarity(str(left), str(right)) >= TEXT_SIMILARITY_THRESHOLD
 
 
-def _same_short(left: str, right: str) -> bool:
+def same_short(left: str, right: str) -> bool:
+    """Equal as SQuAD normalises, or token F1 of at least 0.6."""
     return normalise_short(left) == normalise_short(right) or token_f1(left, right) >= SHORT_F1_THRESHOLD

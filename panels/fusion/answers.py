@@ -10,7 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
-from panels.fusion.types import AnswerKind, BallotValue, Question
+from panels.fusion.json_text import JsonObject, canonical_json, only_object, read_object
+from panels.fusion.outcomes import BallotValue
+from panels.fusion.schemas import violation
+from panels.fusion.types import AnswerKind, Question
 
 _ARTICLES = frozenset({"a", "an", "the"})
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -73,19 +76,28 @@ def parse_number(text: str) -> float | None:
 def canonical(value: str, *, question: Question) -> BallotValue | None:
     """A parsed answer (a recorded ballot, a reference) in the form in which ballots are compared.
 
-    A value outside the choices is kept: it is a ballot that nobody else will match.
+    A value outside the choices is kept: it is a ballot that nobody else will match. JSON that breaks its schema is not:
+    the merge of valid answers has to be valid.
     """
     if question.kind is AnswerKind.NUMBER:
         return parse_number(value)
     if question.kind in {AnswerKind.CHOICE, AnswerKind.LABEL}:
         stripped = value.strip()
         return _matching_choice(stripped, question.choices) or stripped
-    return value
+    return _valid_json(read_object(value), question) if question.kind is AnswerKind.JSON else value
 
 
 def read_ballot(text: str, *, question: Question) -> BallotValue | None:
-    """The ballot that a member's text casts; None if it cannot be read."""
+    """The ballot that a member's text casts; None if it cannot be read. Raises BadSchema for a schema that is none."""
+    if question.kind is AnswerKind.JSON:
+        return _valid_json(only_object(text), question)
     return _READERS[question.kind](text.strip(), question.choices) if text.strip() else None
+
+
+def _valid_json(value: JsonObject | None, question: Question) -> str | None:
+    if value is None or violation(value, schema=question.schema):
+        return None
+    return canonical_json(value)
 
 
 def _matching_choice(value: str, choices: Sequence[str]) -> str | None:

@@ -1,112 +1,152 @@
-"""The whole story of one fused answer: stage by stage, until they agree or the schedule ends."""
+"""The whole story of one fused answer: the members vote, and an arbiter settles what they dispute."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
-from panels.fusion.answers import canonical, dice, read_ballot
-from panels.fusion.strategies import STRATEGIES
+from panels.fusion.answers import dice
+from panels.fusion.arbiter import ArbiterDesk, arbitrate, is_recused, shortfall
+from panels.fusion.arbitration import Analysis, Verification
+from panels.fusion.candidates import cut_candidates
+from panels.fusion.live import Live
+from panels.fusion.outcomes import Arbitration, Degradation, Final, Fused, Tally, Vote
+from panels.fusion.schedule import failed_members, hold_vote, is_agreed, member_call, reaches
+from panels.fusion.strategies import count_ballots
+from panels.fusion.strategies.auto import choose_strategy
+from panels.fusion.strategies.synthesis import synthesised
+from panels.fusion.strategies.verification import verified
 from panels.fusion.types import (
+    Arbiter,
+    ArbiterWhen,
     Ask,
-    Ballot,
-    BallotValue,
-    Degradation,
     Failure,
-    Fused,
+    FailureKind,
     Member,
-    MemberCall,
     Panel,
     Question,
     Reply,
     Similarity,
-    Stage,
     StrategyName,
-    Tally,
 )
-from panels.fusion.weights import member_weight
 
-# A consensus is a ratio of floats; 2 of 3 has to reach a stop rule written as 0.6666666667.
-_CONSENSUS_SLACK = 1e-9
+_ARBITRATED = frozenset({StrategyName.VERIFICATION, StrategyName.SYNTHESIS})
 
 
-async def fuse(*, question: Question, panel: Panel, ask: Ask, similarity: Similarity = dice) -> Fused:
-    """One answer for ``question``: every member of a called stage is waited for, and its output kept.
+async def fuse(
+    *,
+    question: Question,
+    panel: Panel,
+    ask: Ask,
+    arbiter: ArbiterDesk | None = None,
+    similarity: Similarity = dice,
+    live: Live | None = None,
+) -> Fused:
+    """One answer for ``question``. The schedule's vote decides, unless an arbiter is wanted and finds a better one.
 
-    A stage ends the schedule when the consensus of all ballots so far reaches ``stop_at``. A last stage that settles
-    answers with its own plurality; only if it abstains do all ballots vote.
+    Whatever keeps the arbiter from it leaves the vote's answer, and stands in ``degraded``.
     """
-    strategy = STRATEGIES[panel.strategy]
-    calls: list[MemberCall] = []
-    tally, called = Tally(groups=(), winner=None, consensus=0.0), 0
-    for called, stage in enumerate(panel.stages, start=1):
-        calls += await _call_stage(question, stage, called - 1, first_seat=len(calls), ask=ask)
-        tally = strategy([call.ballot for call in calls], question=question, similarity=similarity)
-        if stage.settles:
-            own = strategy(
-                [call.ballot for call in calls if call.stage == called - 1], question=question, similarity=similarity
-            )
-            return _settle(calls, called, tally, own)
-        if _may_stop(tally, panel):
-            break
-    return Fused(calls=tuple(calls), tally=tally, stages_called=called, degraded=_degraded(calls))
+    choice = choose_strategy(question, panel)
+    panel = replace(panel, strategy=choice.strategy)
+    vote = await hold_vote(question=question, panel=panel, ask=ask, similarity=similarity, live=live)
+    fused = replace(fused_by_vote(vote, strategy=choice.strategy), strategy_reason=choice.reason)
+    judge = wanted_arbiter(panel, vote)
+    if judge is None:
+        return fused
+    if is_recused(panel):
+        return _degraded(fused, "arbiter_recused", f"{judge.model} sits on the panel and may not judge itself")
+    if arbiter is None:
+        return _degraded(fused, "without_arbiter", "no arbiter can be reached from here")
+    arbitration = await arbitrate(
+        question=question,
+        strategy=choice.strategy,
+        arbiter=judge,
+        vote=vote,
+        desk=arbiter,
+        left_s=partial(_left_s, live, panel),
+    )
+    return _concluded(question, vote, fused, arbitration)
 
 
 def fuse_alone(*, question: Question, member: Member, result: Reply | Failure, similarity: Similarity = dice) -> Fused:
     """The answer of a panel of one whose only member already brought ``result``."""
-    call = _member_call(question, member, 0, 0, result)
-    tally = STRATEGIES[StrategyName.MAJORITY]([call.ballot], question=question, similarity=similarity)
-    return Fused(calls=(call,), tally=tally, stages_called=1, degraded=_degraded([call]))
+    call = member_call(question, member, 0, 0, result)
+    tally = count_ballots([call.ballot], strategy=StrategyName.MAJORITY, question=question, similarity=similarity)
+    vote = Vote(calls=(call,), tally=tally, stages_called=1, degraded=failed_members([call]))
+    return fused_by_vote(vote, strategy=StrategyName.MAJORITY)
 
 
-async def _call_stage(question: Question, stage: Stage, number: int, *, first_seat: int, ask: Ask) -> list[MemberCall]:
-    seats = range(first_seat, first_seat + len(stage.members))
-    results = await asyncio.gather(
-        *(
-            ask(question=question, member=member, seat=seat, stage=number)
-            for seat, member in zip(seats, stage.members, strict=True)
-        )
+def fused_by_vote(vote: Vote, *, strategy: StrategyName) -> Fused:
+    """The vote's own answer."""
+    return Fused(
+        calls=vote.calls,
+        tally=vote.tally,
+        stages_called=vote.stages_called,
+        final=voted(vote.tally),
+        strategy=strategy,
+        settled=vote.settled,
+        degraded=(*vote.degraded, *_lone_survivor(vote)),
     )
-    return [
-        _member_call(question, member, seat, number, result)
-        for seat, member, result in zip(seats, stage.members, results, strict=True)
-    ]
 
 
-def _member_call(question: Question, member: Member, seat: int, stage: int, result: Reply | Failure) -> MemberCall:
-    ballot = Ballot(
-        seat=seat,
-        stage=stage,
-        member=member,
-        value=_ballot_value(result, question),
-        text=result.text if isinstance(result, Reply) else "",
-        weight=member_weight(member, question=question),
-    )
-    return MemberCall(seat=seat, stage=stage, member=member, result=result, ballot=ballot)
-
-
-def _ballot_value(result: Reply | Failure, question: Question) -> BallotValue | None:
-    if isinstance(result, Failure):
+def voted(tally: Tally) -> Final | None:
+    """What won the vote; None if everybody abstained."""
+    if tally.merged is not None:
+        return Final(value=tally.merged, text=tally.merged)
+    if tally.winner is None or tally.winner.value is None:
         return None
-    if result.recorded is None or not result.recorded.has_predicted:
-        return read_ballot(result.text, question=question)
-    predicted = result.recorded.predicted
-    return None if predicted is None else canonical(predicted, question=question)
+    return Final(value=tally.winner.value, text=tally.winner.text, seat=tally.winner.seat)
 
 
-def _may_stop(tally: Tally, panel: Panel) -> bool:
-    return panel.stop_at is not None and tally.consensus + _CONSENSUS_SLACK >= panel.stop_at
+def wanted_arbiter(panel: Panel, vote: Vote) -> Arbiter | None:
+    """The arbiter, if the panel's strategy asks one and the vote leaves it something to settle.
+
+    ``panel.strategy`` is the one that applies. Disputed is a consensus below ``stop_at``, or, without one, below 1.
+    """
+    arbiter = panel.arbiter
+    if arbiter is None or panel.strategy not in _ARBITRATED or vote.settled or vote.tally.winner is None:
+        return None
+    agreed = reaches(vote.tally.consensus, 1.0) if panel.stop_at is None else is_agreed(vote.tally, panel)
+    return None if agreed and arbiter.when is ArbiterWhen.DISPUTED else arbiter
 
 
-def _settle(calls: Sequence[MemberCall], called: int, tally: Tally, own: Tally) -> Fused:
-    settled = own.winner is not None
-    final = Tally(groups=tally.groups, winner=own.winner, consensus=tally.consensus) if settled else tally
-    return Fused(calls=tuple(calls), tally=final, stages_called=called, settled=settled, degraded=_degraded(calls))
-
-
-def _degraded(calls: Sequence[MemberCall]) -> tuple[Degradation, ...]:
-    return tuple(
-        Degradation(kind="member_failed", reason=call.result.kind.value, seat=call.seat)
-        for call in calls
-        if isinstance(call.result, Failure)
+def _lone_survivor(vote: Vote) -> tuple[Degradation, ...]:
+    """Said where several were asked and one alone brought a ballot; a seat that was not needed does not count."""
+    asked = [call for call in vote.calls if not _was_not_needed(call.result)]
+    brought = [call for call in asked if call.ballot.value is not None]
+    if len(asked) < 2 or len(brought) != 1:
+        return ()
+    return (
+        Degradation(
+            kind="single_survivor", reason=f"1 of {len(asked)} members brought an answer", seat=brought[0].seat
+        ),
     )
+
+
+def _was_not_needed(result: Reply | Failure) -> bool:
+    return isinstance(result, Failure) and result.kind is FailureKind.CANCELLED
+
+
+def _left_s(live: Live | None, panel: Panel) -> float | None:
+    return None if live is None else live.left_s(panel.timing)
+
+
+def _degraded(fused: Fused, kind: str, reason: str) -> Fused:
+    return replace(fused, degraded=(*fused.degraded, Degradation(kind=kind, reason=reason)))
+
+
+def _concluded(question: Question, vote: Vote, fused: Fused, arbitration: Arbitration) -> Fused:
+    """The arbiter's answer, or the vote's with the reason why it is not the arbiter's."""
+    cut = cut_candidates(vote.calls) if arbitration.calls else ()
+    analysis = arbitration.analysis
+    found = shortfall(arbitration) if analysis is None else _answer(question, vote, analysis, cut)
+    fused = replace(fused, arbitration=arbitration, degraded=(*fused.degraded, *cut))
+    if isinstance(found, Degradation):
+        return _degraded(fused, found.kind, found.reason)
+    return replace(fused, final=found)
+
+
+def _answer(question: Question, vote: Vote, analysis: Analysis, cut: tuple[Degradation, ...]) -> Final | Degradation:
+    if isinstance(analysis, Verification):
+        return verified(analysis, question=question, tally=vote.tally, cut={one.seat for one in cut})
+    return synthesised(analysis, question=question)

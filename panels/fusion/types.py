@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 
 class AnswerKind(StrEnum):
@@ -15,17 +15,34 @@ class AnswerKind(StrEnum):
     NUMBER = "number"
     SHORT = "short"
     TEXT = "text"
+    JSON = "json"
 
 
 class StrategyName(StrEnum):
-    """How answers become one."""
+    """How answers become one. ``AUTO`` picks one of the others by what is asked."""
 
     MAJORITY = "majority"
     WEIGHTED = "weighted"
+    VERIFICATION = "verification"
+    SYNTHESIS = "synthesis"
+    AUTO = "auto"
+
+
+class ArbiterWhen(StrEnum):
+    """When the arbiter is asked."""
+
+    DISPUTED = "disputed"
+    ALWAYS = "always"
 
 
 class FailureKind(StrEnum):
-    """Why a call brought no reply. ``NOT_RECORDED``: the replayed data holds no output for this item and model."""
+    """Why a call brought no reply.
+
+    ``NOT_RECORDED``: the replayed data holds no output for this item and model. ``MASKING``: its body still held a
+    masked value, so it was not sent. The last five were never answered
+    for: the circuit breaker was open, the worst case did not fit under the money ceiling, the deadline came first, the
+    grace period after the others was over, the reply was no longer needed.
+    """
 
     TIMEOUT = "timeout"
     CONNECTION = "connection"
@@ -40,6 +57,12 @@ class FailureKind(StrEnum):
     EMPTY = "empty"
     REFUSED = "refused"
     NOT_RECORDED = "not_recorded"
+    MASKING = "masking"
+    BREAKER_OPEN = "breaker_open"
+    CEILING = "ceiling"
+    DEADLINE = "deadline"
+    LATE = "late"
+    CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,13 +88,45 @@ class Member:
     """A model's seat on a panel. ``model`` is the inventory key the client understands.
 
     ``skill`` is the model's estimated probability of being right, in (0, 1). Where it is set, the weighted strategy
-    derives the weight from it and the example's number of choices, and ``weight`` is not used.
+    derives the weight from it and the example's number of choices, and ``weight`` is not used. A member that is
+    ``in_house`` may see raw text where the others see placeholders.
     """
 
     model: str
     weight: float = 1.0
     skill: float | None = None
     sampling: Sampling = Sampling()
+    in_house: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arbiter:
+    """The model that verifies or synthesises. ``prompt`` names the versioned text it is given (``synthesis-1``).
+
+    Unless ``may_be_member``, a panel on which the same model sits recuses it.
+    """
+
+    model: str
+    prompt: str
+    when: ArbiterWhen = ArbiterWhen.DISPUTED
+    sampling: Sampling = Sampling(max_tokens=2048)
+    may_be_member: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """How long a live answer waits; offline every member of a called stage is waited for. Seconds.
+
+    ``min_replies`` of a stage have to be in before it may end early; None is more than half of it, under a stop rule
+    alone. ``grace_s`` is how much longer the others are waited for from then on; None waits for them unless nothing
+    they say could change the winner. After ``deadline_s``, counted from the request, the best answer at hand is given.
+    ``hedges`` asks the slowest member a second time after its own P95.
+    """
+
+    min_replies: int | None = None
+    grace_s: float | None = None
+    deadline_s: float | None = None
+    hedges: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,11 +139,17 @@ class Stage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """A panel version as the engine runs it. ``stop_at`` is a consensus in (0, 1]; None never stops early."""
+    """A panel version as the engine runs it. ``stop_at`` is a consensus in (0, 1]; None never stops early.
+
+    ``max_cost_nanousd`` is the ceiling of one live request.
+    """
 
     strategy: StrategyName
     stages: tuple[Stage, ...]
     stop_at: float | None = None
+    arbiter: Arbiter | None = None
+    timing: Timing = Timing()
+    max_cost_nanousd: int | None = None
 
     @property
     def members(self) -> tuple[Member, ...]:
@@ -97,13 +158,19 @@ class Panel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """One example as the engine sees it: what to ask, and how to read what comes back."""
+    """One example as the engine sees it: what to ask, and how to read what comes back.
+
+    ``evidence`` is the text that claims are checked against. ``schema`` is the text of the JSON schema that a ``json``
+    answer has to satisfy; empty asks for any object.
+    """
 
     item_id: str
     messages: tuple[Message, ...]
     kind: AnswerKind
     choices: tuple[str, ...] = ()
     tolerance: float = 1e-6
+    evidence: str = ""
+    schema: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +209,11 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """A model's answer. Latencies in seconds, None where not measured."""
+    """A model's answer. Latencies in seconds, None where not measured.
+
+    ``earlier`` are the failed attempts before it, oldest first. ``age_s`` is how long ago a reused reply was bought;
+    None was asked for now.
+    """
 
     text: str
     usage: Usage = Usage()
@@ -152,11 +223,17 @@ class Reply:
     provider_model: str = ""
     response_id: str = ""
     recorded: Recorded | None = None
+    earlier: tuple[Failure, ...] = ()
+    age_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """A call that brought no reply; a value, so that a panel survives a dead member."""
+    """A call that brought no reply; a value, so that a panel survives a dead member.
+
+    ``earlier`` are the failed attempts before this last one, oldest first. ``pause_s`` is how long was waited after it
+    before the next attempt began, in seconds.
+    """
 
     kind: FailureKind
     detail: str
@@ -166,91 +243,8 @@ class Failure:
     usage: Usage = Usage()
     provider_model: str = ""
     response_id: str = ""
-
-
-BallotValue: TypeAlias = str | float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ballot:
-    """A member's answer in canonical form. ``value`` None is an abstention; a failure abstains too.
-
-    ``seat`` is the member's index in panel order, ``stage`` the index of its stage.
-    """
-
-    seat: int
-    stage: int
-    member: Member
-    value: BallotValue | None
-    text: str = ""
-    weight: float = 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
-    """Ballots that say the same. ``support`` is what stands behind them: ballots, or weight."""
-
-    ballots: tuple[Ballot, ...]
-    support: float
-
-    @property
-    def leader(self) -> Ballot:
-        return self.ballots[0]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
-    """The vote after some stages: groups in order of support, the winner, and the consensus in [0, 1].
-
-    ``winner`` is the ballot that speaks for the winning group; None if everybody abstained.
-    """
-
-    groups: tuple[Group, ...]
-    winner: Ballot | None
-    consensus: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemberCall:
-    """One member's seat in one fused answer: what it was and what came back."""
-
-    seat: int
-    stage: int
-    member: Member
-    result: Reply | Failure
-    ballot: Ballot
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Degradation:
-    """Something that was cut short in an answer: what (``kind``), at which seat, and why (``reason``)."""
-
-    kind: str
-    reason: str
-    seat: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fused:
-    """The fused result for one question. Whatever was cut short stands in ``degraded``; nothing is silent."""
-
-    calls: tuple[MemberCall, ...]
-    tally: Tally
-    stages_called: int
-    settled: bool = False
-    degraded: tuple[Degradation, ...] = ()
-
-    @property
-    def winner(self) -> Ballot | None:
-        return self.tally.winner
-
-    @property
-    def consensus(self) -> float:
-        return self.tally.consensus
-
-    @property
-    def escalated(self) -> bool:
-        return self.stages_called > 1
+    earlier: tuple[Failure, ...] = ()
+    pause_s: float = 0.0
 
 
 class ModelClient(Protocol):
@@ -263,6 +257,12 @@ class Ask(Protocol):
     """How the engine reaches a member: queues, reuse and limits are the caller's. ``stage`` gives priority."""
 
     async def __call__(self, *, question: Question, member: Member, seat: int, stage: int) -> Reply | Failure: ...
+
+
+class AskArbiter(Protocol):
+    """How the engine reaches the arbiter. ``request.model`` is its inventory key; ``attempt`` counts from 1."""
+
+    async def __call__(self, *, question: Question, request: ModelRequest, attempt: int) -> Reply | Failure: ...
 
 
 class Similarity(Protocol):

@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from panels.specs import MemberSpec, PanelSpec
+from panels.fusion.pricing import dollars_from_nanousd
+from panels.fusion.types import ArbiterWhen
+from panels.specs import ArbiterSpec, MemberSpec, PanelSpec
 
 Seat = tuple[int, int]  # inventory key, and which of the equal ones it is
 
@@ -63,7 +65,8 @@ def changes_between(old: PanelSpec, new: PanelSpec, *, names: Mapping[int, str])
     before, after = _seats(old), _seats(new)
     kept = [_member_change(seat, before, after, names) for seat in after]
     gone = [_member_change(seat, before, after, names) for seat in before if seat not in after]
-    settings = (*_schedule_changes(old, new), *_order_change(before, after, names))
+    changed = (*_schedule_changes(old, new), *_arbiter_changes(old, new, names), *_live_changes(old, new))
+    settings = (*(setting for setting in changed if setting.is_changed), *_order_change(before, after, names))
     return VersionChanges(settings=settings, members=(*kept, *gone))
 
 
@@ -111,6 +114,7 @@ def _settings_of(seated: tuple[int, MemberSpec] | None) -> dict[str, str]:
         "temperature": _or_default(sampling.temperature),
         "top P": _or_default(sampling.top_p),
         "seed": "not sent" if sampling.seed is None else str(sampling.seed),
+        "in-house": _yes(member.in_house),
     }
 
 
@@ -119,17 +123,62 @@ def _or_default(value: float | None) -> str:
 
 
 def _schedule_changes(old: PanelSpec, new: PanelSpec) -> tuple[Setting, ...]:
-    settings = (
+    return (
         Setting(label="strategy", was=old.strategy.value, now=new.strategy.value),
         Setting(label="stops at consensus", was=stop_words(old.stop_at), now=stop_words(new.stop_at)),
         Setting(label="stages", was=str(len(old.stages)), now=str(len(new.stages))),
         Setting(label="last stage settles", was=_settles(old), now=_settles(new)),
     )
-    return tuple(setting for setting in settings if setting.is_changed)
+
+
+def _arbiter_changes(old: PanelSpec, new: PanelSpec, names: Mapping[int, str]) -> tuple[Setting, ...]:
+    """What the arbiter is set to counts where both versions have one; else that it came or left says it all."""
+    settings = [Setting(label="arbiter", was=_arbiter_name(old, names), now=_arbiter_name(new, names))]
+    if old.arbiter is not None and new.arbiter is not None:
+        was, now = _arbiter_settings(old.arbiter), _arbiter_settings(new.arbiter)
+        settings += [Setting(label=label, was=was[label], now=now[label]) for label in was]
+    return tuple(settings)
+
+
+def _arbiter_name(spec: PanelSpec, names: Mapping[int, str]) -> str:
+    return "none" if spec.arbiter is None else names.get(spec.arbiter.model_id, "unknown model")
+
+
+def _arbiter_settings(arbiter: ArbiterSpec) -> dict[str, str]:
+    sampling = arbiter.sampling
+    return {
+        "arbiter asked": "when disputed" if arbiter.when is ArbiterWhen.DISPUTED else "always",
+        "arbiter’s prompt": arbiter.prompt,
+        "arbiter’s longest output": f"{sampling.max_tokens:,}",
+        "arbiter’s temperature": _or_default(sampling.temperature),
+        "arbiter’s seed": "not sent" if sampling.seed is None else str(sampling.seed),
+        "arbiter may be a member": _yes(arbiter.may_be_member),
+    }
+
+
+def _live_changes(old: PanelSpec, new: PanelSpec) -> tuple[Setting, ...]:
+    was, now = live_words(old), live_words(new)
+    return tuple(Setting(label=label, was=was[label], now=now[label]) for label in was)
+
+
+def live_words(spec: PanelSpec) -> dict[str, str]:
+    """What a live answer may wait and cost, by label."""
+    timing, ceiling = spec.timing, spec.max_cost_nanousd
+    return {
+        "least replies": "more than half" if timing.min_replies is None else str(timing.min_replies),
+        "grace period": "none set" if timing.grace_s is None else f"{timing.grace_s:g} s",
+        "deadline": "none" if timing.deadline_s is None else f"{timing.deadline_s:g} s",
+        "slowest asked twice": _yes(timing.hedges),
+        "ceiling": "none" if ceiling is None else f"${dollars_from_nanousd(ceiling).normalize():f}",
+    }
+
+
+def _yes(said: bool) -> str:
+    return "yes" if said else "no"
 
 
 def _settles(spec: PanelSpec) -> str:
-    return "yes" if spec.stages[-1].settles else "no"
+    return _yes(spec.stages[-1].settles)
 
 
 def _order_change(

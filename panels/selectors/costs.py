@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from panels.fusion.pricing import Price, call_cost
-from panels.fusion.types import StrategyName, Usage
+from panels.fusion.types import ArbiterWhen, StrategyName, Usage
 from panels.fusion.weights import OPEN_CHOICES, skill_weight
 from panels.models import LanguageModel
-from panels.specs import MemberSpec, PanelSpec
+from panels.specs import ArbiterSpec, MemberSpec, PanelSpec
 
 REQUESTS = 1_000
 _CHOICES = (2, 4, OPEN_CHOICES)
+
+_Call = tuple[int, Usage]  # inventory key, and the tokens of REQUESTS such calls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,15 +43,24 @@ class RequestCost:
 
 
 def request_cost(spec: PanelSpec, *, models: Mapping[int, LanguageModel], tokens: Tokens) -> RequestCost:
-    """At least the first stage is called, at most every stage. ``models`` has every model of the spec."""
+    """At least the first stage is called, at most every stage and the arbiter. ``models`` has every model of the spec.
+
+    The arbiter reads what was sent and every member's reply, and writes as much as a member.
+    """
     stages = [stage.members for stage in spec.stages]
     first = stages[0] if spec.stop_at is not None else spec.members
+    least = [_member_call(member, tokens) for member in first]
+    most = [_member_call(member, tokens) for member in spec.members]
+    if spec.arbiter is not None:
+        most.append(_arbiter_call(spec.arbiter, tokens, read=len(spec.members)))
+        if _always_asks(spec):
+            least.append(_arbiter_call(spec.arbiter, tokens, read=len(first)))
     return RequestCost(
-        least_calls=len(first),
-        most_calls=len(spec.members),
-        least_nanousd=_cost(first, models, tokens),
-        most_nanousd=_cost(spec.members, models, tokens),
-        unpriced=tuple(dict.fromkeys(_unpriced(spec.members, models))),
+        least_calls=len(least),
+        most_calls=len(most),
+        least_nanousd=_cost(least, models),
+        most_nanousd=_cost(most, models),
+        unpriced=tuple(dict.fromkeys(models[key].name for key, _ in most if not models[key].has_price)),
         tokens=tokens,
     )
 
@@ -76,17 +87,30 @@ def _is_balanced(weights: Sequence[float]) -> bool:
     return max(weights) < sum(weights) - max(weights)
 
 
-def _cost(members: Sequence[MemberSpec], models: Mapping[int, LanguageModel], tokens: Tokens) -> int | None:
-    costs = [_member_cost(member, models[member.model_id], tokens) for member in members]
+def _always_asks(spec: PanelSpec) -> bool:
+    """Automatic may find that a vote is all it takes."""
+    asked = spec.arbiter is not None and spec.arbiter.when is ArbiterWhen.ALWAYS
+    return asked and spec.strategy is not StrategyName.AUTO
+
+
+def _member_call(member: MemberSpec, tokens: Tokens) -> _Call:
+    return member.model_id, _usage(sent=tokens.sent, received=min(tokens.received, member.sampling.max_tokens))
+
+
+def _arbiter_call(arbiter: ArbiterSpec, tokens: Tokens, *, read: int) -> _Call:
+    sent = tokens.sent + read * tokens.received
+    return arbiter.model_id, _usage(sent=sent, received=min(tokens.received, arbiter.sampling.max_tokens))
+
+
+def _usage(*, sent: int, received: int) -> Usage:
+    return Usage(prompt_tokens=sent * REQUESTS, completion_tokens=received * REQUESTS)
+
+
+def _cost(calls: Sequence[_Call], models: Mapping[int, LanguageModel]) -> int | None:
+    costs = [call_cost(_price(models[key]), usage) for key, usage in calls]
     known = [cost for cost in costs if cost is not None]
     return sum(known) if len(known) == len(costs) else None
 
 
-def _member_cost(member: MemberSpec, model: LanguageModel, tokens: Tokens) -> int | None:
-    received = min(tokens.received, member.sampling.max_tokens)
-    usage = Usage(prompt_tokens=tokens.sent * REQUESTS, completion_tokens=received * REQUESTS)
-    return call_cost(Price.known(model.price_in_nanousd_per_mtok, model.price_out_nanousd_per_mtok), usage)
-
-
-def _unpriced(members: Sequence[MemberSpec], models: Mapping[int, LanguageModel]) -> list[str]:
-    return [models[member.model_id].name for member in members if not models[member.model_id].has_price]
+def _price(model: LanguageModel) -> Price | None:
+    return Price.known(model.price_in_nanousd_per_mtok, model.price_out_nanousd_per_mtok)

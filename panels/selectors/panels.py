@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import Count, Exists, F, Max, OuterRef, Prefetch, Q, QuerySet
 
 from fusion_site.lib.paging import Order, Page, page_of
-from panels.models import Member, Panel, PanelVersion, Provider
+from panels.models import LanguageModel, Member, Panel, PanelVersion, Provider
 from panels.selectors.changes import VersionChanges, changes_between
 from panels.selectors.orders import chosen_order
 from panels.specs import spec_of
@@ -26,6 +26,7 @@ PANEL_COLUMNS = (
     "stages",
     "stop_at",
     "last_stage_settles",
+    "arbiter",
     "models",
     "content_hash",
     "created_at",
@@ -65,11 +66,11 @@ class PanelRow:
 
     @property
     def has_simulated(self) -> bool:
-        return has_kind(self.members, Provider.Kind.SIMULATED)
+        return has_kind(self.version, Provider.Kind.SIMULATED)
 
     @property
     def has_recorded(self) -> bool:
-        return has_kind(self.members, Provider.Kind.RECORDED)
+        return has_kind(self.version, Provider.Kind.RECORDED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,18 +149,28 @@ def previous_version(version: PanelVersion) -> PanelVersion | None:
 
 def version_changes(old: PanelVersion, new: PanelVersion) -> VersionChanges:
     """Needs ``members`` of both loaded, with their models."""
-    names = {seat.model_id: seat.model.name for version in (old, new) for seat in version.members.all()}
+    names = {key: model.name for version in (old, new) for key, model in models_of(version).items()}
     return changes_between(spec_of(old), spec_of(new), names=names)
 
 
 def with_members(versions: QuerySet[PanelVersion]) -> QuerySet[PanelVersion]:
-    """Members in panel order, with model and provider; the panel and who made the version too."""
+    """Members in panel order and the arbiter, with model and provider; the panel and who made the version too."""
     seats = Member.objects.select_related("model__provider").order_by("seat")
-    return versions.select_related("panel", "created_by").prefetch_related(Prefetch("members", queryset=seats))
+    related = ("panel", "created_by", "arbiter_model__provider")
+    return versions.select_related(*related).prefetch_related(Prefetch("members", queryset=seats))
 
 
-def has_kind(members: Iterable[Member], kind: str) -> bool:
-    return any(member.model.provider.kind == kind for member in members)
+def models_of(version: PanelVersion) -> dict[int, LanguageModel]:
+    """Every model of the version by its key, the arbiter's too. Needs ``with_members``."""
+    models = {seat.model_id: seat.model for seat in version.members.all()}
+    if version.arbiter_model is not None:
+        models[version.arbiter_model.pk] = version.arbiter_model
+    return models
+
+
+def has_kind(version: PanelVersion, kind: str) -> bool:
+    """Whether a provider of this kind answers for any of the version's models. Needs ``with_members``."""
+    return any(model.provider.kind == kind for model in models_of(version).values())
 
 
 def _latest_versions() -> QuerySet[PanelVersion]:
@@ -192,6 +203,7 @@ def _export_row(row: PanelRow) -> dict[str, Any]:
         "stages": row.stages,
         "stop_at": version.stop_at,
         "last_stage_settles": version.last_stage_settles,
+        "arbiter": version.arbiter_model.name if version.arbiter_model is not None else "",
         "models": ", ".join(f"{member.model.provider.slug}/{member.model.name}" for member in row.members),
         "content_hash": version.content_hash,
         "created_at": version.created_at.isoformat(),

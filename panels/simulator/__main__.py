@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,12 @@ import uvicorn
 
 from panels.simulator.answer_key import BadAnswerKey, load_answer_key
 from panels.simulator.app import Simulator
+from panels.simulator.catalogue import CATALOGUE
+from panels.simulator.chaos import BadFaultRate, parse_fault_rates, with_fault_rates
 from panels.simulator.chat import Settings
+
+# The demo starts the simulator for its user, who cannot pass options through it.
+FAULTS_VARIABLE = "QUORUM_SIMULATOR_FAULTS"
 
 
 def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
@@ -22,21 +28,31 @@ def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same replies")
     parser.add_argument("--latency-ms", type=float, default=None, metavar="N", help="the latency of every call")
     parser.add_argument("--no-faults", dest="faults", action="store_false", help="answer every request")
+    parser.add_argument(
+        "--fault",
+        dest="fault_rates",
+        action="append",
+        metavar="NAME=RATE",
+        help=f"a fault for every model at this rate; may be given often; without it {FAULTS_VARIABLE} is read",
+    )
     return parser.parse_args(arguments)
 
 
 def build_simulator(arguments: argparse.Namespace) -> Simulator:
-    """Raises BadAnswerKey, OSError."""
+    """Raises BadAnswerKey, BadFaultRate, OSError."""
+    rates = parse_fault_rates(arguments.fault_rates or [os.environ.get(FAULTS_VARIABLE, "")])
     latency_s = None if arguments.latency_ms is None else arguments.latency_ms / 1000
     settings = Settings(seed=arguments.seed, latency_s=latency_s, faults=arguments.faults)
-    return Simulator(answer_key=load_answer_key(arguments.answers), settings=settings)
+    return Simulator(
+        answer_key=load_answer_key(arguments.answers), settings=settings, catalogue=with_fault_rates(CATALOGUE, rates)
+    )
 
 
 def main(arguments: Sequence[str]) -> int:
     parsed = read_arguments(arguments)
     try:
         simulator = build_simulator(parsed)
-    except (BadAnswerKey, OSError) as error:
+    except (BadAnswerKey, BadFaultRate, OSError) as error:
         sys.stderr.write(f"The simulator cannot start: {error}\n")
         return 2
     sys.stderr.write(f"Simulated providers on http://{parsed.host}:{parsed.port}/v1\n")

@@ -76,11 +76,16 @@ def _read_prompt(prompt: Any) -> list[tuple[str, str]]:
     return [(message["role"], message["content"]) for message in prompt]
 
 
+def _as_text(value: Any) -> str:
+    """An object as its JSON text: the answer that a model would write."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)
+
+
 def _read_item(row: dict[str, Any], *, topic: str) -> KeyItem:
     meta = row.get("meta") or {}
-    reference = str(row.get("reference") or next(iter(row.get("references") or ()), ""))
+    reference = _as_text(row.get("reference") or next(iter(row.get("references") or ()), ""))
     choices = tuple(map(str, row.get("choices") or ()))
-    wrong = [text for text in (*map(str, meta.get("distractors") or ()), *choices) if text != reference]
+    wrong = [text for text in (*map(_as_text, meta.get("distractors") or ()), *choices) if text != reference]
     return KeyItem(
         id=str(row["id"]),
         topic=topic,

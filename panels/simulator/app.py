@@ -10,12 +10,13 @@ from typing import TypeAlias
 
 from panels.simulator import wire
 from panels.simulator.answer_key import KeyItem
-from panels.simulator.catalogue import CATALOGUE, SimulatedModel
+from panels.simulator.catalogue import CATALOGUE
 from panels.simulator.chat import Chat, Settings
 from panels.simulator.chat_request import InvalidRequest
 from panels.simulator.dialects import ANTHROPIC, OPENAI, Dialect
 from panels.simulator.faults import ProviderError
 from panels.simulator.ledger import Ledger
+from panels.simulator.model import SimulatedModel
 from panels.simulator.plumbing import Receive, Scope, Send, receive_body, send_body
 
 _Route: TypeAlias = Callable[[Receive, Send], Awaitable[None]]
@@ -66,7 +67,7 @@ class Simulator:
         self.ledger.enter()
         try:
             request = dialect.parse_request(await receive_body(receive))
-            await self._chat.answer(request, send, dialect=dialect)
+            await self._chat.answer(request, receive, send, dialect=dialect)
         finally:
             self.ledger.leave()
 

@@ -8,18 +8,18 @@ probability ``skill`` either way, while the errors of two models correlate with 
 from __future__ import annotations
 
 import re
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from math import exp
 from statistics import NormalDist
 
+from panels.simulator.analysis import analyse
 from panels.simulator.answer_key import KeyItem
-from panels.simulator.catalogue import Fault, SimulatedModel
+from panels.simulator.brief import Brief
+from panels.simulator.chance import Draws, draw, draw_uniforms
 from panels.simulator.chat_request import ChatRequest
+from panels.simulator.model import Fault, SimulatedModel
 
-_UNIFORMS = struct.Struct("<8Q")
 _STANDARD_NORMAL = NormalDist()
 _LEFT_OUT_SHARE = 0.5
 _LETTERED = re.compile(r"^\s*\(?([A-Z])[.):]\s+\S", re.MULTILINE)
@@ -37,39 +37,31 @@ class Conduct:
     right: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Draws:
-    """Independent uniforms in [0, 1), each spent on one question."""
-
-    follows_shared: float
-    private_difficulty: float
-    which_wrong: float
-    unreadable: float
-    verbosity: float
-    latency: float
-    fault: float
-    pick: float
-
-
-def draw_uniforms(*parts: object) -> tuple[float, ...]:
-    """Eight uniforms in [0, 1) that depend on ``parts`` alone."""
-    text = "\x1f".join(map(str, parts)).encode("utf-8", "replace")
-    # 53 bits: what a float holds without rounding up to 1.
-    return tuple((bits >> 11) / 2**53 for bits in _UNIFORMS.unpack(blake2b(text).digest()))
-
-
 def behave(
-    *, model: SimulatedModel, request: ChatRequest, item: KeyItem | None, seed: int, attempt: int = 0
+    *,
+    model: SimulatedModel,
+    request: ChatRequest,
+    item: KeyItem | None,
+    seed: int,
+    attempt: int = 0,
+    brief: Brief | None = None,
 ) -> Conduct:
-    """``attempt`` counts the faults this request met before, so that trying again may help."""
+    """What the model does as a member or, given a brief, as an arbiter.
+
+    ``attempt`` counts the faults this request met before, so that trying again may help.
+    """
     identity = (seed, model.id, request.seed, request.messages)
-    draws = _Draws(*draw_uniforms(*identity))
-    text, right = _answer(model, request, item, seed, draws)
+    draws = draw(*identity)
+    if brief is None:
+        text, right = _answer(model, request, item, seed, draws)
+        text += model.postscript
+    else:
+        text, right = analyse(model=model, brief=brief, item=item, seed=seed, request_seed=request.seed)
     return Conduct(
         text=text,
         right=right,
         latency_s=_latency(model, draws.latency),
-        fault=_fault(model, draw_uniforms("attempt", attempt, *identity)[0] if attempt else draws.fault),
+        fault=_fault(model, draw_uniforms("attempt", attempt, *identity)[0] if attempt else draws.fault, attempt),
     )
 
 
@@ -78,7 +70,9 @@ def _latency(model: SimulatedModel, uniform: float) -> float:
     return model.latency_median_s * exp(model.latency_spread * _STANDARD_NORMAL.inv_cdf(max(uniform, 1e-9)))
 
 
-def _fault(model: SimulatedModel, uniform: float) -> Fault | None:
+def _fault(model: SimulatedModel, uniform: float, attempt: int) -> Fault | None:
+    if model.recovers_after is not None and attempt >= model.recovers_after:
+        return None
     for fault, rate in model.faults.items():
         if uniform < rate:
             return fault
@@ -87,7 +81,7 @@ def _fault(model: SimulatedModel, uniform: float) -> Fault | None:
 
 
 def _answer(
-    model: SimulatedModel, request: ChatRequest, item: KeyItem | None, seed: int, draws: _Draws
+    model: SimulatedModel, request: ChatRequest, item: KeyItem | None, seed: int, draws: Draws
 ) -> tuple[str, bool | None]:
     if item is None:
         return _answer_unknown(model, request, draws), None
@@ -96,14 +90,14 @@ def _answer(
     return _answer_known(model, item, seed, draws)
 
 
-def _is_right(model: SimulatedModel, topic: str, *, shared: float, draws: _Draws) -> tuple[bool, bool]:
+def _is_right(model: SimulatedModel, topic: str, *, shared: float, draws: Draws) -> tuple[bool, bool]:
     """Whether it is right, and whether that was the shared draw's doing."""
     follows = draws.follows_shared < model.shared_error_share
     difficulty = shared if follows else draws.private_difficulty
     return difficulty < model.skill_in(topic), follows
 
 
-def _answer_known(model: SimulatedModel, item: KeyItem, seed: int, draws: _Draws) -> tuple[str, bool]:
+def _answer_known(model: SimulatedModel, item: KeyItem, seed: int, draws: Draws) -> tuple[str, bool]:
     shared = draw_uniforms(seed, item.topic, item.id)[0]
     right, follows = _is_right(model, item.topic, shared=shared, draws=draws)
     answer = item.reference if right else _wrong_answer(item, follows=follows, uniform=draws.which_wrong)
@@ -128,22 +122,20 @@ def _unreadable(item: KeyItem, answer: str) -> str:
 
 def _as_sentence(answer: str) -> str:
     # Around a single word the sentence would outweigh the answer, and token overlap would count it wrong.
-    return answer if " " not in answer or answer.endswith((".", "!", "?")) else f"It is {answer}."
+    return answer if " " not in answer or answer.endswith((".", "!", "?", "}")) else f"It is {answer}."
 
 
 def _pick(options: Sequence[str], uniform: float) -> str:
     return options[int(uniform * len(options))]
 
 
-def _summarise(
-    model: SimulatedModel, request: ChatRequest, item: KeyItem, seed: int, draws: _Draws
-) -> tuple[str, bool]:
+def _summarise(model: SimulatedModel, request: ChatRequest, item: KeyItem, seed: int, draws: Draws) -> tuple[str, bool]:
     """Each fact is right, wrong or left out by draws of its own. Right as a whole where every fact is."""
     sentences = []
     all_right = True
     for number, fact in enumerate(item.facts):
         shared = draw_uniforms(seed, item.topic, item.id, number)[0]
-        own = _Draws(*draw_uniforms(number, seed, model.id, request.seed, request.messages))
+        own = draw(number, seed, model.id, request.seed, request.messages)
         right, _ = _is_right(model, item.topic, shared=shared, draws=own)
         all_right = all_right and right
         if right:
@@ -154,7 +146,7 @@ def _summarise(
     return " ".join(sentences) or _pick([fact.wrong for fact in item.facts], draws.pick), all_right
 
 
-def _answer_unknown(model: SimulatedModel, request: ChatRequest, draws: _Draws) -> str:
+def _answer_unknown(model: SimulatedModel, request: ChatRequest, draws: Draws) -> str:
     options = find_options("\n".join(text for _, text in request.messages))
     if options:
         return _pick(options, draws.pick)

@@ -3,76 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
-from enum import StrEnum
 from types import MappingProxyType
 
-GENERAL = "general"
-
-
-class Fault(StrEnum):
-    """What a provider does instead of answering."""
-
-    RATE_LIMITED = "rate_limited"
-    SERVER_ERROR = "server_error"
-    OVERLOADED = "overloaded"
-    HANG = "hang"
-    HTML_PAGE = "html_page"
-    ERROR_BODY = "error_body"
-    MALFORMED = "malformed"
-    EMPTY = "empty"
-    REFUSED = "refused"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SimulatedModel:
-    """One model: what it charges, how often it is right, how its errors go together with others', how fast it is.
-
-    Prices are dollars per million tokens, in steps of a tenth of a cent. ``skill`` is the probability of being right
-    by topic (the stem of the answer file's name), with ``general`` for the rest. ``shared_error_share`` is the share
-    of its errors that it has in common with the other models: it fails where the example is hard for all, with the
-    wrong answer they give too; the rest of its errors are its own. Latency is lognormal: ``latency_median_s`` and the
-    standard deviation of its logarithm; ``first_token_share`` of it passes before the first token of a stream.
-    ``faults`` are rates per request. ``verbosity`` is the share of short answers given as a sentence.
-    """
-
-    id: str
-    price_in: Decimal
-    price_out: Decimal
-    skill: Mapping[str, float]
-    shared_error_share: float = 0.3
-    latency_median_s: float = 0.5
-    latency_spread: float = 0.3
-    first_token_share: float = 0.4
-    faults: Mapping[Fault, float] = field(default_factory=dict)
-    unreadable_rate: float = 0.01
-    verbosity: float = 0.1
-    reasoning_tokens: int = 0
-    hang_s: float = 20.0
-    last_message_must_be_user: bool = False
-
-    def __post_init__(self) -> None:
-        for price in (self.price_in, self.price_out):
-            if price < 0 or price * 1000 % 1:
-                raise ValueError(f"{self.id}: a price is a multiple of 0.001 dollars per million tokens, not {price}")
-        shares = (self.shared_error_share, self.first_token_share, self.unreadable_rate, self.verbosity)
-        for share in (*shares, *self.skill.values(), sum(self.faults.values())):
-            if not 0 <= share <= 1:
-                raise ValueError(f"{self.id}: a share is between 0 and 1, not {share}")
-        if GENERAL not in self.skill:
-            raise ValueError(f"{self.id}: skill needs an entry for {GENERAL!r}")
-
-    @property
-    def nanousd_per_token_in(self) -> int:
-        return int(self.price_in * 1000)
-
-    @property
-    def nanousd_per_token_out(self) -> int:
-        return int(self.price_out * 1000)
-
-    def skill_in(self, topic: str) -> float:
-        return self.skill.get(topic, self.skill[GENERAL])
+from panels.simulator.chaos import CHAOS_MODELS
+from panels.simulator.model import GENERAL, Fault, SimulatedModel
 
 
 def _skill(*, sales: float, support: float, summary: float) -> Mapping[str, float]:
@@ -164,6 +99,17 @@ MODELS = (
         reasoning_tokens=180,
         verbosity=0.0,
     ),
+    SimulatedModel(
+        id="sim-gauge-arbiter",
+        price_in=Decimal("0.8"),
+        price_out=Decimal("3.2"),
+        skill=_skill(sales=0.8, support=0.79, summary=0.82),
+        shared_error_share=0.25,
+        latency_median_s=0.7,
+        verbosity=0.05,
+        # Better at telling who is right than at being right.
+        judging=0.94,
+    ),
 )
 
-CATALOGUE: Mapping[str, SimulatedModel] = MappingProxyType({model.id: model for model in MODELS})
+CATALOGUE: Mapping[str, SimulatedModel] = MappingProxyType({model.id: model for model in (*MODELS, *CHAOS_MODELS)})

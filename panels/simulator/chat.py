@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import count
 
 from panels.simulator import wire
 from panels.simulator.answer_key import KeyItem, digest_user_messages
 from panels.simulator.behaviour import Conduct, behave
-from panels.simulator.catalogue import Fault, SimulatedModel
+from panels.simulator.brief import Brief, read_brief
 from panels.simulator.chat_request import ChatRequest, InvalidRequest
 from panels.simulator.dialects import Dialect
-from panels.simulator.faults import FAULT_ERRORS, HTML_PAGE, LATE_ERROR, REFUSAL
+from panels.simulator.faults import REFUSAL
 from panels.simulator.ledger import Entry, Ledger
-from panels.simulator.plumbing import Send, send_body, send_events
+from panels.simulator.model import ANSWERING_FAULTS, HOLDING_FAULTS, Fault, SimulatedModel
+from panels.simulator.plumbing import Receive, Send
+from panels.simulator.speaking import Speaker
+from panels.simulator.wire import UsageTold
 
 _MAX_REMEMBERED = 10_000
+_USAGE_TOLD: Mapping[Fault | None, UsageTold] = {
+    Fault.NO_USAGE: UsageTold.NEVER,
+    Fault.EARLY_USAGE: UsageTold.EARLY,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """``latency_s`` replaces every latency drawn, hangs included. Without ``faults`` every request is answered."""
+    """``latency_s`` replaces every latency drawn; a hang lasts. Without ``faults`` every request is answered."""
 
     seed: int = 0
     latency_s: float | None = None
@@ -50,29 +56,38 @@ class Chat:
         # Faults a request met in a row; forgotten once it is answered, so that a second run repeats the first.
         self._suffered: OrderedDict[ChatRequest, int] = OrderedDict()
 
-    async def answer(self, request: ChatRequest, send: Send, *, dialect: Dialect) -> None:
+    async def answer(self, request: ChatRequest, receive: Receive, send: Send, *, dialect: Dialect) -> None:
         """Raises InvalidRequest for a model that is not there or a request it does not take."""
         model = self._find_model(request)
-        digest = digest_user_messages(request.messages)
-        item = self._answer_key.get(digest)
-        conduct = self._decide(model, request, item)
+        brief = read_brief(request.messages)
+        digest, item = self._look_up(brief.digests if brief else (digest_user_messages(request.messages),))
+        conduct = self._decide(model, request, item, brief)
         completion = self._write(model, request, conduct, dialect)
         self._ledger.record(
             Entry(
                 model=model.id,
                 outcome=conduct.fault or "ok",
                 key=digest.hex(),
+                task=brief.task if brief else None,
                 item_id=item.id if item else None,
                 right=conduct.right,
                 stream=request.stream,
                 prompt_tokens=completion.prompt_tokens,
                 completion_tokens=completion.completion_tokens,
                 cost_nanousd=completion.cost_nanousd,
-                latency_s=conduct.latency_s,
+                latency_s=conduct.latency_s + (model.hang_s if conduct.fault in HOLDING_FAULTS else 0.0),
             )
         )
-        speaker = _Speaker(dialect=dialect, model=model, request=request, conduct=conduct, completion=completion)
-        await speaker.say(send)
+        speaker = Speaker(
+            dialect=dialect,
+            model=model,
+            request=request,
+            conduct=conduct,
+            completion=completion,
+            receive=receive,
+            send=send,
+        )
+        await speaker.say()
 
     def _find_model(self, request: ChatRequest) -> SimulatedModel:
         model = self._catalogue.get(request.model)
@@ -83,18 +98,26 @@ class Chat:
             raise InvalidRequest("The last message must have the role 'user'.", param="messages")
         return model
 
-    def _decide(self, model: SimulatedModel, request: ChatRequest, item: KeyItem | None) -> Conduct:
+    def _look_up(self, digests: tuple[bytes, ...]) -> tuple[bytes, KeyItem | None]:
+        """The digest under which the key holds an item, and the item; else the first digest."""
+        known = next((digest for digest in digests if digest in self._answer_key), digests[0])
+        return known, self._answer_key.get(known)
+
+    def _decide(
+        self, model: SimulatedModel, request: ChatRequest, item: KeyItem | None, brief: Brief | None
+    ) -> Conduct:
         attempt = self._suffered.get(request, 0)
-        conduct = behave(model=model, request=request, item=item, seed=self._settings.seed, attempt=attempt)
+        conduct = behave(
+            model=model, request=request, item=item, seed=self._settings.seed, attempt=attempt, brief=brief
+        )
         if not self._settings.faults:
             conduct = replace(conduct, fault=None)
         self._remember(request, attempt, conduct.fault)
-        if self._settings.latency_s is not None:
-            return replace(conduct, latency_s=self._settings.latency_s)
-        return replace(conduct, latency_s=model.hang_s) if conduct.fault is Fault.HANG else conduct
+        latency_s = self._settings.latency_s
+        return conduct if latency_s is None else replace(conduct, latency_s=latency_s)
 
     def _remember(self, request: ChatRequest, attempt: int, fault: Fault | None) -> None:
-        if fault is None:
+        if fault is None or fault in ANSWERING_FAULTS:
             self._suffered.pop(request, None)
             return
         self._suffered[request] = attempt + 1
@@ -114,55 +137,5 @@ class Chat:
             completion_id=f"{dialect.id_prefix}sim{next(self._numbers):010d}",
             created=int(time.time()),
             refused=refused,
+            usage_told=_USAGE_TOLD.get(conduct.fault, UsageTold.PROPERLY),
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Speaker:
-    """One reply, said in a dialect as the model's conduct wants it."""
-
-    dialect: Dialect
-    model: SimulatedModel
-    request: ChatRequest
-    conduct: Conduct
-    completion: wire.Completion
-
-    async def say(self, send: Send) -> None:
-        fault = self.conduct.fault
-        error = FAULT_ERRORS.get(fault) if fault else None
-        if self.request.stream and error is None and fault is not Fault.HTML_PAGE:
-            await send_events(send, self._time_events())
-            return
-        await asyncio.sleep(self.conduct.latency_s)
-        if error is not None:
-            headers = ((b"retry-after", b"1"),) if fault is Fault.RATE_LIMITED else ()
-            await send_body(send, self.dialect.error_body(error), status=error.status, headers=headers)
-        elif fault is Fault.HTML_PAGE:
-            await send_body(send, HTML_PAGE, status=502, content_type=b"text/html")
-        else:
-            await send_body(send, self._body())
-
-    def _body(self) -> bytes:
-        if self.conduct.fault is Fault.ERROR_BODY:
-            return self.dialect.error_body(LATE_ERROR)
-        body = self.dialect.completion_body(self.completion)
-        return body[: len(body) // 2] if self.conduct.fault is Fault.MALFORMED else body
-
-    async def _time_events(self) -> AsyncIterator[bytes]:
-        """Events at the pace of the model: the first after its share of the latency, the rest evenly over the rest."""
-        events = self._events()
-        first_s = self.conduct.latency_s * self.model.first_token_share
-        pause_s = (self.conduct.latency_s - first_s) / max(1, len(events) - 1)
-        for index, event in enumerate(events):
-            await asyncio.sleep(pause_s if index else first_s)
-            yield event
-
-    def _events(self) -> list[bytes]:
-        events = self.dialect.stream_pieces(self.completion, self.request)
-        half = events[: -(-len(events) // 2)]
-        if self.conduct.fault is Fault.MALFORMED:
-            return half
-        if self.conduct.fault is Fault.ERROR_BODY:
-            return [*half, *self.dialect.late_error(self.completion, LATE_ERROR)]
-        # The last two leave together: nothing is left to wait for.
-        return [*events[:-1], events[-1] + self.dialect.stream_end]

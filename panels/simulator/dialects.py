@@ -15,7 +15,8 @@ from panels.simulator.wire import Completion
 class Dialect:
     """``stream_pieces`` are the events that leave together, in order, without ``stream_end``, which ends the stream.
 
-    ``late_error`` are the events that follow the pieces of a stream that an error ends.
+    ``late_error`` are the events that follow the pieces of a stream that an error ends; ``broken_body`` is what the
+    same error makes of a reply in one piece. ``keepalive`` is what a stream says while there is nothing to say.
     """
 
     id_prefix: str
@@ -24,6 +25,8 @@ class Dialect:
     completion_body: Callable[[Completion], bytes]
     stream_pieces: Callable[[Completion, ChatRequest], list[bytes]]
     late_error: Callable[[Completion, ProviderError], list[bytes]]
+    broken_body: Callable[[Completion, ProviderError], bytes]
+    keepalive: bytes
     stream_end: bytes
 
 
@@ -39,6 +42,8 @@ OPENAI = Dialect(
         wire.error_event(completion, message=error.message, code=str(error.status)),
         wire.STREAM_END,
     ],
+    broken_body=lambda completion, error: wire.broken_body(completion, message=error.message, code=str(error.status)),
+    keepalive=wire.KEEPALIVE,
     stream_end=wire.STREAM_END,
 )
 ANTHROPIC = Dialect(
@@ -48,5 +53,8 @@ ANTHROPIC = Dialect(
     completion_body=messages_wire.completion_body,
     stream_pieces=lambda completion, _request: messages_wire.stream_pieces(completion),
     late_error=lambda _completion, error: [messages_wire.error_event(message=error.message, status=error.status)],
+    # A message has no place for an error beside its text.
+    broken_body=lambda _completion, error: messages_wire.error_body(message=error.message, status=error.status),
+    keepalive=messages_wire.KEEPALIVE,
     stream_end=messages_wire.STREAM_END,
 )

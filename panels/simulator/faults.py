@@ -6,10 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from panels.simulator.catalogue import Fault
+from panels.simulator.model import Fault
 
 REFUSAL = "I can't help with that (simulated refusal)."
-HTML_PAGE = b"<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body>Simulated</body></html>"
+# Status and page of what stands in front of the provider: a gateway that fails, a login that asks for a person.
+HTML_PAGES: Mapping[Fault, tuple[int, bytes]] = MappingProxyType(
+    {
+        Fault.HTML_PAGE: (
+            502,
+            b"<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body>Simulated</body></html>",
+        ),
+        Fault.HTML_REPLY: (
+            200,
+            b"<!DOCTYPE html><html><head><title>Sign in</title></head><body>Simulated</body></html>",
+        ),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +43,22 @@ FAULT_ERRORS: Mapping[Fault, ProviderError] = MappingProxyType(
             message="Rate limit reached (simulated).",
             type="rate_limit_error",
             code="rate_limit_exceeded",
+        ),
+        Fault.UNAUTHORISED: ProviderError(
+            status=401,
+            message="Incorrect API key provided (simulated).",
+            type="invalid_request_error",
+            code="invalid_api_key",
+        ),
+        Fault.PAYMENT_REQUIRED: ProviderError(
+            status=402, message="Insufficient credits (simulated).", type="billing_error", code="402"
+        ),
+        Fault.RETIRED: ProviderError(
+            status=404,
+            message="The model has been retired (simulated).",
+            type="invalid_request_error",
+            param="model",
+            code="model_not_found",
         ),
         Fault.SERVER_ERROR: ProviderError(status=500, message="The server had an error (simulated)."),
         Fault.OVERLOADED: ProviderError(status=529, message="Overloaded (simulated).", type="overloaded_error"),

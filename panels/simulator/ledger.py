@@ -10,12 +10,16 @@ LATEST = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One request that was answered. ``key`` is the same for the same user messages; ``outcome`` is ok or a fault."""
+    """One request that was answered. ``outcome`` is ok or a fault.
+
+    ``key`` is the same for the same user messages; an arbiter's, whose ``task`` is named, has that of its question.
+    """
 
     model: str
     outcome: str
     key: str
     item_id: str | None = None
+    task: str | None = None
     right: bool | None = None
     stream: bool = False
     prompt_tokens: int = 0

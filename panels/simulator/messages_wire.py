@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 
-from panels.simulator.wire import Completion, cut_text
+from panels.simulator.wire import Completion, UsageTold, cut_text
 
 _STOP_REASONS = {"stop": "end_turn", "length": "max_tokens"}
 _ERROR_TYPES = {
+    401: "authentication_error",
+    402: "billing_error",
     404: "not_found_error",
     413: "request_too_large",
     429: "rate_limit_error",
@@ -38,6 +40,12 @@ def _stop_reason(completion: Completion) -> str:
 
 def _message(completion: Completion, *, output_tokens: int) -> dict[str, object]:
     """A message as it starts: without content, without an end."""
+    usage = {
+        "input_tokens": completion.prompt_tokens,
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": 0,
+        "output_tokens": output_tokens,
+    }
     return {
         "id": completion.id,
         "type": "message",
@@ -46,13 +54,12 @@ def _message(completion: Completion, *, output_tokens: int) -> dict[str, object]
         "content": [],
         "stop_reason": None,
         "stop_sequence": None,
-        "usage": {
-            "input_tokens": completion.prompt_tokens,
-            "cache_creation_input_tokens": 0,
-            "cache_read_input_tokens": 0,
-            "output_tokens": output_tokens,
-        },
+        **({"usage": usage} if _tells_usage(completion) else {}),
     }
+
+
+def _tells_usage(completion: Completion) -> bool:
+    return completion.usage_told is not UsageTold.NEVER
 
 
 def stream_pieces(completion: Completion) -> list[bytes]:
@@ -66,13 +73,10 @@ def stream_pieces(completion: Completion) -> list[bytes]:
         _event("content_block_delta", index=0, delta={"type": "text_delta", "text": piece})
         for piece in cut_text(completion.text)
     ]
+    usage = {"usage": {"output_tokens": completion.completion_tokens}} if _tells_usage(completion) else {}
     end = [
         _event("content_block_stop", index=0),
-        _event(
-            "message_delta",
-            delta={"stop_reason": _stop_reason(completion), "stop_sequence": None},
-            usage={"output_tokens": completion.completion_tokens},
-        ),
+        _event("message_delta", delta={"stop_reason": _stop_reason(completion), "stop_sequence": None}, **usage),
     ]
     return [b"".join(start), *texts, b"".join(end)]
 
@@ -91,3 +95,4 @@ def _data(kind: str, content: dict[str, object]) -> bytes:
 
 
 STREAM_END = _event("message_stop")
+KEEPALIVE = _event("ping")

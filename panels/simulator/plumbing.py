@@ -1,8 +1,12 @@
-"""ASGI messages: a request's body in, a response's out."""
+"""ASGI messages: a request's body in, a response's out, and what a server lets one do to a connection."""
 
 from __future__ import annotations
 
+import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterable, Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 from panels.simulator.chat_request import InvalidRequest
@@ -15,6 +19,8 @@ MAX_BODY_BYTES = 4 * 2**20
 JSON = b"application/json"
 EVENTS = b"text/event-stream; charset=utf-8"
 _SIMULATED = (b"x-simulated", b"true")
+# On, for no seconds: closing throws away what is unsent and answers with RST.
+_NO_LINGER = struct.pack("ii", 1, 0)
 
 
 async def receive_body(receive: Receive) -> bytes:
@@ -27,6 +33,16 @@ async def receive_body(receive: Receive) -> bytes:
         if len(body) > MAX_BODY_BYTES:
             raise InvalidRequest("The body of the request is too large.", status=413)
     return body
+
+
+async def is_left_within(receive: Receive, seconds: float) -> bool:
+    """Wait for ``seconds``, or until the client of a request that was read whole has left; True if it has."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            return True
+    return False
 
 
 async def send_body(
@@ -44,8 +60,31 @@ async def send_body(
 
 
 async def send_events(send: Send, events: AsyncIterable[bytes]) -> None:
-    head = [(b"content-type", EVENTS), (b"cache-control", b"no-cache"), _SIMULATED]
-    await send({"type": "http.response.start", "status": 200, "headers": head})
+    await start_parts(send, content_type=EVENTS)
     async for event in events:
-        await send({"type": "http.response.body", "body": event, "more_body": True})
+        await send_part(send, event)
+    await end_parts(send)
+
+
+async def start_parts(send: Send, *, content_type: bytes) -> None:
+    """Begin a response of status 200 whose length is not known."""
+    head = [(b"content-type", content_type), (b"cache-control", b"no-cache"), _SIMULATED]
+    await send({"type": "http.response.start", "status": 200, "headers": head})
+
+
+async def send_part(send: Send, part: bytes) -> None:
+    await send({"type": "http.response.body", "body": part, "more_body": True})
+
+
+async def end_parts(send: Send) -> None:
     await send({"type": "http.response.body", "body": b""})
+
+
+async def reset_connection(receive: Receive, send: Send) -> None:
+    """Close the connection as a machine does that crashed. ASGI has no word for it: ``send`` must be uvicorn's."""
+    transport: asyncio.Transport = send.__self__.transport  # type: ignore[attr-defined]
+    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+    transport.abort()
+    # Until the server knows of it, it takes a response without an end for a mistake of ours.
+    while (await receive())["type"] != "http.disconnect":
+        pass

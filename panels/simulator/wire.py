@@ -6,15 +6,26 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 
-from panels.simulator.catalogue import SimulatedModel
+from panels.simulator.model import SimulatedModel
 
 _CHARS_PER_TOKEN = 4
 _TOKENS_PER_MESSAGE = 4
 _NANO = 10**9
 _MAX_PIECES = 8
 STREAM_END = b"data: [DONE]\n\n"
+# What OpenRouter writes while a model thinks.
+KEEPALIVE = b": OPENROUTER PROCESSING\n\n"
 _encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+class UsageTold(StrEnum):
+    """Where the usage stands: where it belongs, in a stream on a chunk that has choices, or nowhere."""
+
+    PROPERLY = "properly"
+    EARLY = "early"
+    NEVER = "never"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +42,7 @@ class Completion:
     reasoning_tokens: int = 0
     cost_nanousd: int = 0
     refused: bool = False
+    usage_told: UsageTold = UsageTold.PROPERLY
 
 
 def count_tokens(text: str) -> int:
@@ -52,6 +64,7 @@ def complete(
     completion_id: str,
     created: int,
     refused: bool = False,
+    usage_told: UsageTold = UsageTold.PROPERLY,
 ) -> Completion:
     """The text cut to ``max_tokens``, reasoning first, with what it used and cost."""
     reasoning = min(model.reasoning_tokens, max_tokens)
@@ -69,6 +82,7 @@ def complete(
         reasoning_tokens=reasoning,
         cost_nanousd=prompt_tokens * model.nanousd_per_token_in + completion_tokens * model.nanousd_per_token_out,
         refused=refused,
+        usage_told=usage_told,
     )
 
 
@@ -89,12 +103,23 @@ def _usage(completion: Completion) -> str:
 def completion_body(completion: Completion) -> bytes:
     text = _encode(completion.text)
     content, refusal = ("null", text) if completion.refused else (text, "null")
+    usage = "" if completion.usage_told is UsageTold.NEVER else f',"usage":{_usage(completion)}'
     return (
         f'{{"id":"{completion.id}","object":"chat.completion","created":{completion.created},'
         f'"model":{_encode(completion.model)},"choices":[{{"index":0,"message":{{"role":"assistant",'
         f'"content":{content},"refusal":{refusal}}},"logprobs":null,'
-        f'"finish_reason":"{completion.finish_reason}"}}],"usage":{_usage(completion)}}}'
+        f'"finish_reason":"{completion.finish_reason}"}}]{usage}}}'
     ).encode()
+
+
+def broken_body(completion: Completion, *, message: str, code: str) -> bytes:
+    """A body of status 200 whose choice broke off in the middle, as OpenRouter sends it."""
+    error = {"message": message, "type": "server_error", "param": None, "code": code}
+    half = completion.text[: len(completion.text) // 2]
+    said = {"role": "assistant", "content": half, "refusal": None}
+    choice = {"index": 0, "message": said, "finish_reason": "error", "error": error}
+    head = {"id": completion.id, "object": "chat.completion", "created": completion.created, "model": completion.model}
+    return _encode({**head, "choices": [choice]}).encode()
 
 
 def stream_pieces(completion: Completion, *, include_usage: bool) -> list[bytes]:
@@ -103,16 +128,19 @@ def stream_pieces(completion: Completion, *, include_usage: bool) -> list[bytes]
         f'data: {{"id":"{completion.id}","object":"chat.completion.chunk","created":{completion.created},'
         f'"model":{_encode(completion.model)},"choices":['
     )
+    told = completion.usage_told
+    include_usage = include_usage and told is not UsageTold.NEVER
     tail = '],"usage":null}\n\n' if include_usage else "]}\n\n"
+    last = f'],"usage":{_usage(completion)}}}\n\n'
+    usage_early = include_usage and told is UsageTold.EARLY
     key = "refusal" if completion.refused else "content"
     deltas = [f'{{"role":"assistant","{key}":""}}']
     deltas += [f'{{"{key}":{_encode(piece)}}}' for piece in cut_text(completion.text)]
     events = [f'{head}{{"index":0,"delta":{delta},"logprobs":null,"finish_reason":null}}{tail}' for delta in deltas]
-    events.append(
-        f'{head}{{"index":0,"delta":{{}},"logprobs":null,"finish_reason":"{completion.finish_reason}"}}{tail}'
-    )
-    if include_usage:
-        events.append(f'{head}],"usage":{_usage(completion)}}}\n\n')
+    end = f'{{"index":0,"delta":{{}},"logprobs":null,"finish_reason":"{completion.finish_reason}"}}'
+    events.append(f"{head}{end}{last if usage_early else tail}")
+    if include_usage and not usage_early:
+        events.append(f"{head}{last}")
     return [event.encode() for event in events]
 
 
@@ -146,11 +174,18 @@ def models_body(catalogue: Mapping[str, SimulatedModel], *, created: int) -> byt
             "created": created,
             "owned_by": "simulator",
             "simulated": True,
-            "pricing": {"prompt": _per_token(model.price_in), "completion": _per_token(model.price_out)},
+            "pricing": _pricing(model),
         }
         for model in catalogue.values()
     ]
     return _encode({"object": "list", "data": models}).encode()
+
+
+def _pricing(model: SimulatedModel) -> dict[str, str]:
+    if model.hides_price:
+        # OpenRouter's word for what has no price of its own.
+        return {"prompt": "-1", "completion": "-1"}
+    return {"prompt": _per_token(model.price_in), "completion": _per_token(model.price_out)}
 
 
 def _per_token(dollars_per_mtok: Decimal) -> str:

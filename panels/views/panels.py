@@ -116,6 +116,8 @@ def _first_draft(request: HttpRequest) -> Draft:
 
 def _draft_of_version(version: PanelVersion) -> Draft:
     models = {seat.model_id: seat.model for seat in version.members.all()}
+    if version.arbiter_model is not None:
+        models[version.arbiter_model.pk] = version.arbiter_model
     return draft_of_spec(spec_of(version), models=models)
 
 

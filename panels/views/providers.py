@@ -17,6 +17,7 @@ from panels.forms.providers import ProviderForm, provider_initial
 from panels.models import Provider
 from panels.permissions import WHO_EDITS_MODELS, may_edit_models, require_model_editor
 from panels.policies import WrongState, require_provider_editable
+from panels.selectors.provider_health import provider_health
 from panels.selectors.providers import PROVIDER_COLUMNS, exported_providers, list_providers
 from panels.services.providers import InvalidProvider, change_provider, create_provider
 
@@ -31,16 +32,18 @@ def list_all(request: HttpRequest) -> HttpResponseBase:
     found = list_providers(
         wanted, sort=query.get("sort", ""), after=query.get("after", ""), before=query.get("before", "")
     )
+    now = timezone.now()
     context = {
         "providers": found,
+        "health": provider_health(now=now),
         "wanted": wanted,
         "filter_form": ProviderFilterForm(query),
         "may_edit": may_edit_models(request.user),
-        "now": timezone.now(),
+        "now": now,
         "who_edits": WHO_EDITS_MODELS,
         "shows_simulated": found.shows_simulated,
     }
-    return render_page(request, "panels/providers.html", context, fragments=["rows"])
+    return render_page(request, "panels/providers.html", context, fragments=["rows", "health"])
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -1,6 +1,5 @@
 /* Small behaviours, found by data attributes. Every page works without them.
 
-   data-theme-toggle        light, dark, as the system
    data-open="#dialog"      opens a dialog; data-dismiss closes the banner around it
    data-toggle="#id"        shows or hides an element
    data-copy="#id"          copies that element's text
@@ -14,22 +13,6 @@
   const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
   const stored = (name, fallback) => { try { return localStorage.getItem(name) ?? fallback; } catch { return fallback; } };
   const store = (name, value) => { try { localStorage.setItem(name, value); } catch { /* kept for this page only */ } };
-
-  /* colour scheme */
-  const NEXT = { auto: 'light', light: 'dark', dark: 'auto' };
-  let theme = stored('theme', 'auto');
-  const nameTheme = () => $$('[data-theme-toggle]').forEach((button) => {
-    button.setAttribute('aria-label', `Colour scheme: ${theme}`);
-    button.title = `Colour scheme: ${theme}`;
-  });
-  const setTheme = (chosen) => {
-    theme = chosen;
-    if (theme === 'auto') delete document.documentElement.dataset.theme; else document.documentElement.dataset.theme = theme;
-    store('theme', theme);
-    nameTheme();
-    document.dispatchEvent(new Event('quorum:theme'));
-  };
-  nameTheme();
 
   /* clicks */
   const copy = async (button) => {
@@ -48,7 +31,6 @@
     (next?.querySelector('[data-dismiss]') || $('#main')).focus({ preventScroll: true });
   };
   const CLICKS = [
-    ['[data-theme-toggle]', () => setTheme(NEXT[theme] || 'auto')],
     ['[data-open]', (button) => { closeMenus(); $(button.dataset.open).showModal(); }],
     ['[data-dismiss]', dismiss],
     ['[data-toggle]', toggle],

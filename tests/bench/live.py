@@ -27,12 +27,13 @@ def write_questions(folder: Path, *, seed: int) -> Path:
 
 def start_live(items: Path, *, base_url: str) -> Run:
     """A queued run over the items whose members the simulator at ``base_url`` answers for."""
-    _point_models(base_url)
+    point_models(base_url)
     version = import_dataset(items.stem, items=items)
     return start_comparison(version, title=items.stem, arms=ARMS, concurrency=CONCURRENCY)
 
 
-def _point_models(base_url: str) -> None:
+def point_models(base_url: str) -> None:
+    """The simulated models, as rows of the inventory whose provider answers there."""
     now = timezone.now()
     provider, _ = Provider.objects.update_or_create(
         slug="simulated",

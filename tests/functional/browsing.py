@@ -68,7 +68,10 @@ _PICTURE = """() => {
   });
   return copy.outerHTML.replace(/>\\s+/g, '>').replace(/\\s+</g, '<').replace(/></g, '>\\n<');
 }"""
-_MOMENT = re.compile(r"\b(just now|\d+ (s|min|h)( \d+ (s|min))?( ago)?|less than a minute)|polls=\d+")
+_MOMENT = re.compile(
+    r"\b(just now|(about )?\d+ (s|min|h)( \d+ (s|min))?( ago)?|less than a minute|a few seconds)"
+    r"|[\d.,]+ per s|polls=\d+"
+)
 
 
 def picture_of(page: Page) -> list[str]:

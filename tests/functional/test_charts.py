@@ -8,8 +8,8 @@ from tests.functional.looks import NARROW, draw_charts, set_scheme
 from tests.functional.sample import Sample
 from tests.functional.service import MANAGER
 
-# Cost, latency, one of consensus for each panel of several models, correlation.
-FINISHED_CHARTS = 5
+# Cost, latency, correlation; one of consensus and one of calibration for each panel of several models.
+FINISHED_CHARTS = 7
 
 
 @pytest.fixture

@@ -307,12 +307,15 @@ def _failure_of_exchange(error: Exception, limits: _Limits, *, answered: bool) -
     if isinstance(error, TimeoutError):
         return Failure(kind=FailureKind.TIMEOUT, detail=f"no complete reply within {limits.total:g} s in total")
     if isinstance(error, httpx.ConnectTimeout):
-        return Failure(kind=FailureKind.TIMEOUT, detail=f"no connection within {limits.connect:g} s")
+        # Nothing was sent, so it may be tried again; after the other time limits the reply may have been billed.
+        return Failure(kind=FailureKind.CONNECTION, detail=f"no connection within {limits.connect:g} s")
     if isinstance(error, httpx.TimeoutException):
         what = "silent in the middle of the reply" if answered else "no first byte of a reply"
         return Failure(kind=FailureKind.TIMEOUT, detail=f"{what} for {limits.first_byte:g} s")
     if isinstance(error, BodyTooLarge | httpx.DecodingError):
         return Failure(kind=FailureKind.MALFORMED, detail=_words(error))
+    if answered:
+        return Failure(kind=FailureKind.STREAM_CUT, detail=f"the connection broke: {_words(error)}")
     return Failure(kind=FailureKind.CONNECTION, detail=_words(error))
 
 

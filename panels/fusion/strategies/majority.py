@@ -3,7 +3,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from panels.fusion.agreement import group_ballots, medoid
-from panels.fusion.types import AnswerKind, Ballot, Group, Question, Similarity, Tally
+from panels.fusion.outcomes import Ballot, Group, Tally
+from panels.fusion.types import AnswerKind, Question, Similarity
 
 
 def majority(ballots: Sequence[Ballot], *, question: Question, similarity: Similarity) -> Tally:

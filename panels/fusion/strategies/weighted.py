@@ -4,8 +4,9 @@ import math
 from collections.abc import Sequence
 
 from panels.fusion.agreement import group_ballots, medoid
+from panels.fusion.outcomes import Ballot, Group, Tally
 from panels.fusion.strategies.majority import majority
-from panels.fusion.types import AnswerKind, Ballot, Group, Question, Similarity, Tally
+from panels.fusion.types import AnswerKind, Question, Similarity
 
 # Sums of the same weights in another order differ in the last bits; such sums are equal.
 _TIE_DIGITS = 9

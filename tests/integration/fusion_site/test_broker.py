@@ -27,7 +27,11 @@ def test_only_json_is_taken_and_an_unfinished_task_is_given_back():
     assert app.conf.task_ignore_result
 
 
-def test_the_beat_wakes_both_sweepers():
+def test_the_beat_wakes_the_sweepers():
     schedule = {entry["task"]: entry["schedule"] for entry in app.conf.beat_schedule.values()}
 
-    assert schedule == {"evaluation.sweep_runs": 5.0, "evaluation.sweep_imports": 30.0}
+    assert schedule == {
+        "evaluation.sweep_runs": 5.0,
+        "evaluation.sweep_imports": 30.0,
+        "evaluation.forget_expired_maps": 600.0,
+    }

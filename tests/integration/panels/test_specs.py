@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from panels.fusion.types import Sampling, StrategyName
+from panels.fusion.types import AnswerKind, ArbiterWhen, Member, Panel, Sampling, Stage, StrategyName, Timing
 from panels.services.panels import InvalidPanel, create_panel, validate_spec
-from panels.specs import MemberSpec, PanelSpec, StageSpec, content_hash, engine_panel
+from panels.specs import ArbiterSpec, MemberSpec, PanelSpec, StageSpec, content_hash, engine_panel, possible_arbiter
 from tests.factories import NOW, make_model, make_panel_version
 
 SPEC = PanelSpec(
@@ -26,9 +26,23 @@ def test_equal_content_has_one_hash_however_its_numbers_are_written():
     assert content_hash(same) == content_hash(SPEC)
 
 
+def test_a_hash_of_a_panel_without_arbiter_stays_what_it_was():
+    assert content_hash(SPEC) == "c779ebbe82d7c213f55dea6c2028a469fc2761fded56bd61e411cc80e119fa0a"
+
+
+ARBITER = ArbiterSpec(model_id=9, prompt="synthesis-1")
+
+
 @pytest.mark.parametrize(
     "other",
     [
+        replace(SPEC, arbiter=ARBITER),
+        replace(SPEC, timing=Timing(min_replies=1)),
+        replace(SPEC, timing=Timing(grace_s=1)),
+        replace(SPEC, timing=Timing(deadline_s=1)),
+        replace(SPEC, timing=Timing(hedges=True)),
+        replace(SPEC, max_cost_nanousd=1),
+        one_member(in_house=True),
         replace(SPEC, strategy=StrategyName.WEIGHTED),
         replace(SPEC, stop_at=None),
         replace(SPEC, stages=(StageSpec(members=SPEC.members[::-1]),)),
@@ -45,6 +59,20 @@ def test_equal_content_has_one_hash_however_its_numbers_are_written():
 )
 def test_whatever_changes_the_answers_changes_the_hash(other):
     assert content_hash(other) != content_hash(SPEC)
+
+
+def test_whatever_changes_the_arbiter_changes_the_hash():
+    others = [
+        replace(ARBITER, model_id=8),
+        replace(ARBITER, prompt="synthesis-2"),
+        replace(ARBITER, when=ArbiterWhen.ALWAYS),
+        replace(ARBITER, sampling=Sampling(max_tokens=7)),
+        replace(ARBITER, sampling=Sampling(max_tokens=2048, temperature=0.0)),
+        replace(ARBITER, sampling=Sampling(max_tokens=2048, seed=1)),
+        replace(ARBITER, may_be_member=True),
+    ]
+    hashes = {content_hash(replace(SPEC, arbiter=arbiter)) for arbiter in (None, ARBITER, *others)}
+    assert len(hashes) == len(others) + 2
 
 
 @pytest.mark.django_db
@@ -94,3 +122,31 @@ def test_every_fault_of_a_schedule_is_listed_at_once():
             now=NOW,
         )
     assert {name for name, _ in caught.value.problems} == {"stop_at", "stages.0.settles", "stages.1"}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("strategy", "kind", "asks"),
+    [
+        (StrategyName.VERIFICATION, AnswerKind.CHOICE, True),
+        (StrategyName.SYNTHESIS, AnswerKind.TEXT, True),
+        (StrategyName.AUTO, AnswerKind.TEXT, True),
+        (StrategyName.AUTO, AnswerKind.SHORT, True),
+        (StrategyName.AUTO, AnswerKind.CHOICE, False),
+        (StrategyName.AUTO, AnswerKind.JSON, False),
+    ],
+)
+def test_an_arbiter_is_possible_where_the_strategy_may_ask_one(strategy, kind, asks):
+    judge = make_model()
+    panel = engine_panel(make_panel_version([[make_model()]], strategy=strategy, arbiter=judge, prompt="auto-1"))
+    assert possible_arbiter(panel, kind) == (panel.arbiter if asks else None)
+    assert panel.arbiter is not None
+    seated = replace(panel, stages=(Stage(members=(Member(model=panel.arbiter.model),)),))
+    assert possible_arbiter(seated, kind) is None
+    allowed = replace(seated, arbiter=replace(panel.arbiter, may_be_member=True))
+    assert (possible_arbiter(allowed, kind) is None) != asks
+
+
+def test_a_vote_has_no_arbiter():
+    panel = Panel(strategy=StrategyName.MAJORITY, stages=())
+    assert possible_arbiter(panel, AnswerKind.TEXT) is None

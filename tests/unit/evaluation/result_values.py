@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from evaluation.results import (
+    ArmCalibration,
     ArmScore,
     Change,
     Comparison,
@@ -16,6 +17,7 @@ from evaluation.results import (
     Uplift,
 )
 from evaluation.stats.bands import Band
+from evaluation.stats.calibration import ConfidenceMap, Step
 from evaluation.stats.correlation import CorrelationMatrix
 from evaluation.stats.interval import Interval
 
@@ -163,6 +165,42 @@ def make_bands(**changes: Any) -> ConsensusBands:
     return ConsensusBands(**{"arm_id": 2, "arm": "five, weighted", "bands": bands, **changes})
 
 
+def make_step(**changes: Any) -> Step:
+    given = {
+        "low": 1.0,
+        "high": 1.0,
+        "n": 70,
+        "correct": 64,
+        "confidence": 0.903,
+        "held_out": 0.901,
+        "interval": interval(0.825, 0.958),
+    }
+    return Step(**{**given, **changes})
+
+
+def make_map(**changes: Any) -> ConfidenceMap:
+    low = make_step(
+        low=0.667, high=0.667, n=29, correct=19, confidence=0.645, held_out=0.642, interval=interval(0.473, 0.801)
+    )
+    given = {
+        "n": 99,
+        "correct": 83,
+        "steps": (low, make_step()),
+        "folds": 5,
+        "resamples": 1_000,
+        "error": 0.041,
+        "error_interval": interval(0.004, 0.102),
+        "brier": 0.124,
+        "brier_constant": 0.135,
+    }
+    return ConfidenceMap(**{**given, **changes})
+
+
+def make_calibration(**changes: Any) -> ArmCalibration:
+    given = {"arm_id": 2, "arm": "five, weighted", "answered": 99, "labelled": 99, "fitted": make_map()}
+    return ArmCalibration(**{**given, **changes})
+
+
 def make_result(**changes: Any) -> ResultData:
     curve = LatencyCurve(
         arm_id=2, arm="five, weighted", measured=100, seconds=(0.1, 0.3, 0.7, 1.2), share=(0.01, 0.5, 0.95, 1.0)
@@ -179,5 +217,6 @@ def make_result(**changes: Any) -> ResultData:
             values=((1.0, 0.3, None), (0.3, 1.0, 0.45), (None, 0.45, 1.0)),
             pairs=((100, 100, 0), (100, 100, 100), (0, 100, 100)),
         ),
+        "calibrations": (make_calibration(),),
     }
     return ResultData(**{**given, **changes})

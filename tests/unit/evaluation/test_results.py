@@ -6,7 +6,16 @@ from dataclasses import replace
 import pytest
 
 from evaluation.results import from_json, to_json
-from tests.unit.evaluation.result_values import make_arm, make_comparison, make_member, make_result
+from evaluation.stats.calibration import Step
+from tests.unit.evaluation.result_values import (
+    make_arm,
+    make_calibration,
+    make_comparison,
+    make_map,
+    make_member,
+    make_result,
+    make_step,
+)
 
 
 def test_what_is_stored_is_read_back_as_it_was() -> None:
@@ -34,6 +43,12 @@ def test_another_format_is_refused() -> None:
         from_json(stored)
 
 
+def test_a_result_of_the_format_before_confidence_is_still_read() -> None:
+    stored = json.loads(json.dumps(to_json(make_result())))
+    del stored["calibrations"]
+    assert from_json(stored) == make_result(calibrations=())
+
+
 def test_the_result_knows_its_baseline_and_what_it_rests_on() -> None:
     base, panel = make_arm(arm_id=1, is_baseline=True), make_arm(arm_id=2, simulated=True)
     data = make_result(arms=(panel, base))
@@ -46,6 +61,17 @@ def test_the_result_knows_its_baseline_and_what_it_rests_on() -> None:
 def test_an_arm_of_one_member_is_single() -> None:
     assert make_arm(members=(make_member(),)).is_single
     assert not make_arm(members=(make_member(), make_member(seat=1))).is_single
+
+
+@pytest.mark.parametrize(
+    ("steps", "apart"), [((make_step(),), False), ((make_step(low=0.5, high=0.5), make_step()), True)]
+)
+def test_confidence_tells_answers_apart_where_it_has_two_steps(steps: tuple[Step, ...], apart: bool) -> None:
+    assert make_calibration(fitted=make_map(steps=steps)).tells_apart is apart
+
+
+def test_without_a_map_nothing_is_told_apart() -> None:
+    assert not make_calibration(fitted=None).tells_apart
 
 
 def test_the_cells_of_a_comparison_add_up() -> None:

@@ -13,20 +13,9 @@ from asgiref.sync import async_to_sync
 from evaluation.models import Answer, Arm, Call, Dataset, DatasetVersion, Example, Experiment, RecordedOutput, Run
 from evaluation.scorers import SCORERS, ScoredExample
 from panels.fusion.fuse import fuse
+from panels.fusion.outcomes import Fused, MemberCall
 from panels.fusion.pricing import Price, call_cost
-from panels.fusion.types import (
-    AnswerKind,
-    Failure,
-    FailureKind,
-    Fused,
-    Member,
-    MemberCall,
-    Panel,
-    Question,
-    Reply,
-    Stage,
-    StrategyName,
-)
+from panels.fusion.types import AnswerKind, Failure, FailureKind, Member, Panel, Question, Reply, Stage, StrategyName
 from panels.models import LanguageModel, PanelVersion, Provider
 from panels.models import Member as SeatRow
 from panels.models import Panel as PanelRow
@@ -105,7 +94,9 @@ def fuse_run(run: Run, plans: Sequence[ArmPlan], replies: REPLIES, *, keep_outpu
     models = {model.name: model for model in LanguageModel.objects.all()}
     if keep_outputs:
         RecordedOutput.objects.bulk_create(_outputs(examples, models, replies), batch_size=500)
-    outputs = {(output.example_id, output.model_id): output.pk for output in RecordedOutput.objects.all()}
+    outputs: dict[tuple[int | None, int], int] = {
+        (output.example_id, output.model_id): output.pk for output in RecordedOutput.objects.all()
+    }
     for plan in plans:
         arm = run.experiment.arms.get(name=plan.name)
         fused = async_to_sync(_fuse_all)(plan, examples, version, replies)
@@ -186,7 +177,7 @@ def _store(
     fused: list[tuple[Example, Fused]],
     version: DatasetVersion,
     models: Mapping[str, LanguageModel],
-    outputs: Mapping[tuple[int, int], int],
+    outputs: Mapping[tuple[int | None, int], int],
 ) -> None:
     answers = [_answer(run, arm, example, one, version, models) for example, one in fused]
     Answer.objects.bulk_create(answers, batch_size=500)
@@ -239,7 +230,7 @@ def _cost(call: MemberCall, models: Mapping[str, LanguageModel]) -> int | None:
 
 
 def _call(
-    answer: Answer, call: MemberCall, models: Mapping[str, LanguageModel], outputs: Mapping[tuple[int, int], int]
+    answer: Answer, call: MemberCall, models: Mapping[str, LanguageModel], outputs: Mapping[tuple[int | None, int], int]
 ) -> Call:
     replied = isinstance(call.result, Reply)
     model = models[call.member.model]

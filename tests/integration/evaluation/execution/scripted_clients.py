@@ -18,13 +18,19 @@ from tests.factories import NOW
 Answerer = Callable[[ModelRequest], Reply | Failure]
 
 
-def reply(text: str = "A", *, prompt_tokens: int | None = 10, completion_tokens: int | None = 1) -> Reply:
+def reply(
+    text: str = "A",
+    *,
+    prompt_tokens: int | None = 10,
+    completion_tokens: int | None = 1,
+    earlier: tuple[Failure, ...] = (),
+) -> Reply:
     usage = Usage(prompt_tokens=prompt_tokens, completion_tokens=completion_tokens)
-    return Reply(text=text, usage=usage, latency_s=0.25)
+    return Reply(text=text, usage=usage, latency_s=0.25, earlier=earlier)
 
 
-def failure(kind: FailureKind = FailureKind.SERVER) -> Failure:
-    return Failure(kind=kind, detail="as scripted", latency_s=0.1)
+def failure(kind: FailureKind = FailureKind.SERVER, *, earlier: tuple[Failure, ...] = ()) -> Failure:
+    return Failure(kind=kind, detail="as scripted", latency_s=0.1, pause_s=0.5, earlier=earlier)
 
 
 @dataclass(slots=True, kw_only=True)

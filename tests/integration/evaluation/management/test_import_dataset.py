@@ -30,6 +30,16 @@ def test_a_summary_says_what_was_imported_and_inferred(items, capsys):
 
 
 @pytest.mark.django_db
+def test_answers_in_json_take_objects_and_scorers_that_know_them(items):
+    items.write_text(json.dumps({"id": "a", "prompt": "Read.", "reference": '{"total": 1}'}))
+    call_command("import_dataset", "Bills", "--items", str(items), "--answer", "json")
+
+    assert DatasetVersion.objects.get().answer_kind == "json"
+    with pytest.raises(CommandError, match=r"items\.jsonl:0 scorer: scorer number cannot compare JSON answers"):
+        call_command("import_dataset", "Bills", items=items, scorer="number")
+
+
+@pytest.mark.django_db
 def test_the_same_content_is_reused(items, capsys):
     call_command("import_dataset", "Quiz", items=items, answer="label", scorer="exact")
     call_command("import_dataset", "Quiz", "--items", str(items), "--answer", "label", "--scorer", "exact")

@@ -11,6 +11,7 @@ from evaluation.models import (
     Arm,
     ArmProgress,
     Batch,
+    Calibration,
     Call,
     Dataset,
     DatasetImport,
@@ -18,6 +19,7 @@ from evaluation.models import (
     Example,
     Experiment,
     Lease,
+    LiveRequest,
     RecordedOutput,
     Run,
     RunResult,
@@ -92,6 +94,19 @@ def make_progress() -> ArmProgress:
     return make_started_run().progress.get(arm__is_baseline=True)
 
 
+def make_calibration() -> Calibration:
+    arm = make_started_run().experiment.arms.get(is_baseline=True)
+    return Calibration.objects.create(
+        panel_version=arm.panel_version,
+        run=arm.experiment.runs.get(),
+        method="by hand",
+        n=60,
+        error=0.02,
+        steps=[],
+        created_at=NOW,
+    )
+
+
 def make_lease() -> Lease:
     return Lease.objects.create(
         run=make_started_run(),
@@ -125,6 +140,22 @@ def make_failed_answer() -> Answer:
     answer = make_answer()
     Answer.objects.filter(pk=answer.pk).update(outcome="failed", value=None, winner_seat=None)
     return answer
+
+
+def make_live_request() -> LiveRequest:
+    answer = Answer.objects.create(
+        outcome="answered", value="A", winner_seat=0, consensus=1.0, stages_called=1, call_count=1, created_at=NOW
+    )
+    return LiveRequest.objects.create(
+        answer=answer,
+        panel_version=make_panel_version([[make_model()]]),
+        answer_kind="text",
+        messages='[{"role": "user", "content": "Who?"}]',
+        masked=True,
+        vault=b"sealed",
+        vault_until=NOW,
+        created_at=NOW,
+    )
 
 
 def make_call() -> Call:
@@ -177,9 +208,21 @@ CONSTRAINTS: dict[str, Check | Unique] = {
     "batch_leased_has_lease": Check(make=make_batch, changes={"state": "leased"}),
     "batch_reserved_not_negative": Check(make=make_batch, changes={"reserved_nanousd": -1}),
     "arm_progress_unique": Unique(make=make_progress, fields=["run", "arm"]),
+    "calibration_unique": Unique(make=make_calibration, fields=["panel_version", "run"]),
+    "calibration_error_is_share": Check(make=make_calibration, changes={"error": 1.5}),
+    "calibration_n_positive": Check(make=make_calibration, changes={"n": 0}),
+    "calibration_method_named": Check(make=make_calibration, changes={"method": ""}),
     "answer_unique": Unique(make=make_answer, fields=["run", "arm", "example"]),
+    "answer_is_of_a_run_or_live": Check(make=make_answer, changes={"arm": None}),
+    "live_request_kind_known": Check(make=make_live_request, changes={"answer_kind": "essay"}),
+    "live_request_asks_something": Check(make=make_live_request, changes={"messages": ""}),
+    "live_request_vault_has_an_end": Check(make=make_live_request, changes={"vault_until": None}),
+    "live_request_vault_only_if_masked": Check(make=make_live_request, changes={"masked": False}),
+    "live_request_ceiling_positive": Check(make=make_live_request, changes={"ceiling_nanousd": 0}),
     "answer_outcome_known": Check(make=make_failed_answer, changes={"outcome": "shrugged"}),
     "answer_value_only_if_answered": Check(make=make_answer, changes={"outcome": "abstained"}),
+    "answer_is_somebodys_words": Check(make=make_answer, changes={"winner_seat": None}),
+    "answer_confidence_is_share": Check(make=make_answer, changes={"confidence": 95.0}),
     "answer_consensus_is_share": Check(make=make_answer, changes={"consensus": 1.01}),
     "answer_cost_not_negative": Check(make=make_answer, changes={"cost_nanousd": -1}),
     "call_unique": Unique(make=make_call, fields=["answer", "role", "seat", "attempt"]),
@@ -199,7 +242,8 @@ def test_a_call_has_one_source():
 
 
 def test_every_constraint_has_its_test():
-    assert {*CONSTRAINTS, "call_one_source"} == set(constraints_of("evaluation"))
+    tested = {*CONSTRAINTS, "call_one_source"}
+    assert tested == set(constraints_of("evaluation"))
 
 
 @pytest.mark.parametrize("share", [-0.01, 1.01])
@@ -214,13 +258,23 @@ def test_a_consensus_is_a_share(share):
     refuse("evaluation", "answer_consensus_is_share", Check(make=make_answer, changes={"consensus": share}))
 
 
-@pytest.mark.parametrize("changes", [{"value": None}, {"winner_seat": None}])
-def test_an_answer_has_a_value_and_a_winner(changes):
-    refuse("evaluation", "answer_value_only_if_answered", Check(make=make_answer, changes=changes))
+@pytest.mark.parametrize("share", [-0.01, 1.01])
+def test_a_confidence_is_a_share(share):
+    refuse("evaluation", "answer_confidence_is_share", Check(make=make_answer, changes={"confidence": share}))
 
 
-@pytest.mark.parametrize("changes", [{"value": "A"}, {"winner_seat": 0}])
-def test_a_failed_answer_has_neither(changes):
+def test_an_answer_has_a_value():
+    refuse("evaluation", "answer_value_only_if_answered", Check(make=make_answer, changes={"value": None}))
+
+
+def test_an_answer_that_no_member_wrote_has_a_text_of_its_own():
+    answer = make_answer()
+    written = Answer.objects.filter(pk=answer.pk).update(winner_seat=None, text="Both say A.")
+    assert written == 1
+
+
+@pytest.mark.parametrize("changes", [{"value": "A", "text": "A"}, {"winner_seat": 0}, {"text": "A"}])
+def test_a_failed_answer_has_neither_value_nor_words(changes):
     refuse("evaluation", "answer_value_only_if_answered", Check(make=make_failed_answer, changes=changes))
 
 

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.db.models import Sum
 
-from evaluation.models import ArmProgress, Call
-from evaluation.selectors.estimates import ByteLength, RunEstimate, estimate_run
-from panels.models import PanelVersion
+from evaluation.execution.loading import load_batch
+from evaluation.execution.plan import load_plan
+from evaluation.models import ArmProgress, Call, Example
+from evaluation.selectors.byte_length import ByteLength
+from evaluation.selectors.estimates import RunEstimate, estimate_run
+from panels.fusion.types import ArbiterWhen, StrategyName
+from panels.models import LanguageModel, PanelVersion
 from tests.factories import make_dataset_version, make_experiment, make_model, make_panel_version, make_run
 from tests.integration.evaluation.finished_runs import make_finished_run
 
@@ -122,3 +128,73 @@ def test_the_number_of_queries_does_not_grow_with_the_panels(django_assert_max_n
     panels = [make_panel_version([models]) for _ in range(6)]
     with django_assert_max_num_queries(5 + len(models)):
         estimate(version, *panels)
+
+
+def arbitrated(*members: LanguageModel, judge: LanguageModel, **fields: Any) -> PanelVersion:
+    asks: dict[str, Any] = {"strategy": StrategyName.SYNTHESIS} | fields
+    return make_panel_version([list(members or [make_model()])], arbiter=judge, **asks)
+
+
+def test_an_arbiter_may_be_asked_never_or_twice_an_example():
+    version, judge = make_dataset_version(examples=10), make_model()
+    disputed = estimate(version, arbitrated(judge=judge)).arbiter
+    assert (disputed.least, disputed.most, disputed.asked) == (0, 20, 10)
+    always = estimate(version, arbitrated(judge=judge, when=ArbiterWhen.ALWAYS)).arbiter
+    assert (always.least, always.most) == (10, 20)
+    assert estimate(version, make_panel_version([[judge]])).arbiter is None
+    assert estimate(version, arbitrated(judge=judge, strategy=StrategyName.AUTO, prompt="auto-1")).arbiter is None
+
+
+def test_earlier_runs_say_how_often_the_arbiter_is_asked_and_what_need_not_be_asked_again():
+    panel = arbitrated(judge=make_model())
+    run = make_run(make_experiment([panel], version=make_dataset_version(examples=10)))
+    ArmProgress.objects.filter(run=run).update(done=10, calls=10, arbitrated=4, arbiter_calls=5)
+    elsewhere = estimate(make_dataset_version(examples=100), panel).arbiter
+    assert (elsewhere.asked, elsewhere.reused) == (40, 0)
+    again = estimate(run.experiment.dataset_version, panel)
+    assert (again.arbiter.asked, again.arbiter.reused) == (0, 4)
+    assert estimate(run.experiment.dataset_version, panel, reuse=False).arbiter.asked == 4
+
+
+def test_the_worst_case_of_an_arbiter_covers_what_a_run_sets_aside_for_it():
+    version = make_dataset_version(examples=3)
+    Example.objects.filter(version=version).update(context='He said "no".\n' * 20)
+    member = make_model(price=(0, 0))
+    panel = arbitrated(member, judge=make_model())
+    run = make_run(make_experiment([panel], version=version))
+    reserved = load_batch(load_plan(run.pk), run.batches.get()).worst_nanousd
+    found = estimate(version, panel)
+    assert reserved <= found.worst_nanousd <= 2 * reserved
+    assert 0 < found.expected_nanousd < found.worst_nanousd
+
+
+def test_a_replay_is_estimated_by_its_arbiter():
+    member, judge = make_model(price=None), make_model()
+    version = make_dataset_version(examples=10)
+    found = estimate(version, arbitrated(member, judge=judge), replies="recorded")
+    assert (found.asked, found.asks_nobody, found.unpriced) == (0, False, ())
+    assert found.worst_nanousd > found.expected_nanousd > 0
+    assert found.seconds is None
+    free = estimate(version, arbitrated(judge=make_model(price=None, name="judge")), replies="recorded")
+    assert (free.expected_nanousd, free.worst_nanousd, free.unpriced) == (None, None, ("judge",))
+
+
+def test_an_arbiters_habits_are_its_own():
+    made = make_finished_run("RRRR", "RRRR")
+    judge = made.models[0]
+    Call.objects.filter(model=judge).update(completion_tokens=3, latency_s=0.5)
+    call = Call.objects.filter(model=judge).first()
+    call.pk, call.role, call.seat, call.latency_s, call.completion_tokens = None, Call.Role.ARBITER, 0, 2.0, 400
+    call.save()
+    panel = arbitrated(make_model(), judge=judge, when=ArbiterWhen.ALWAYS)
+    found = estimate(make_dataset_version(examples=8), panel, replies="recorded")
+    assert found.seconds == pytest.approx(8 * 2.0 / 2)
+
+
+def test_arbiters_cost_a_bounded_number_of_queries(django_assert_max_num_queries):
+    version, judge = make_dataset_version(examples=30), make_model()
+    panels = [arbitrated(judge, judge=make_model()) for _ in range(5)]
+    judges = {panel.arbiter_model_id for panel in panels}
+    fresh = list(PanelVersion.objects.filter(pk__in=[panel.pk for panel in panels]))
+    with django_assert_max_num_queries(5 + 1 + 5 + len(judges)):
+        estimate(version, *fresh)

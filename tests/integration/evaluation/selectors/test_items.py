@@ -134,6 +134,13 @@ def test_the_export_holds_what_the_filter_shows(made):
     assert rows[1]["answer"] is None
 
 
+def test_the_export_leaves_confidence_blank_where_there_is_none(made):
+    told = made.answers(made.panel)[0]
+    Answer.objects.filter(pk=told.pk).update(confidence=0.75)
+    rows = list(export_items(made.run, arms=arms_of(made.run), wanted=ItemFilter()))
+    assert [row["confidence"] for row in rows[:2]] == [0.75, None]
+
+
 def test_the_export_reads_on_beyond_one_page(made, monkeypatch):
     monkeypatch.setattr("evaluation.selectors.item_export._EXPORT_PAGE", 3)
     rows = list(export_items(made.run, arms=arms_of(made.run), wanted=ItemFilter()))

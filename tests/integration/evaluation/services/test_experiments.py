@@ -6,6 +6,7 @@ import pytest
 
 from evaluation.models import Experiment
 from evaluation.services.experiments import ArmSpec, InvalidExperiment, create_experiment
+from panels.fusion.types import StrategyName
 from panels.models import LanguageModel, Provider
 from tests.factories import NOW, make_dataset_version, make_model, make_outputs, make_panel_version, make_provider
 
@@ -92,3 +93,32 @@ def test_a_retired_models_outputs_can_still_be_replayed():
     replayed = arm(model=model)
     LanguageModel.objects.update(retired_at=NOW)
     assert create(arms=[replayed], dataset_version=version, replies="recorded").pk
+
+
+def arbitrated(arbiter: LanguageModel, member: LanguageModel, **fields: Any) -> ArmSpec:
+    asks: dict[str, Any] = {"strategy": StrategyName.SYNTHESIS} | fields
+    return ArmSpec(name="one", panel_version=make_panel_version([[member]], arbiter=arbiter, **asks), is_baseline=True)
+
+
+def test_somebody_has_to_answer_for_an_arbiter_even_in_a_replay():
+    version = make_dataset_version(examples=2, answer_kind="text")
+    recorded = make_provider(kind=Provider.Kind.RECORDED)
+    member, arbiter = make_model(provider=recorded), make_model(provider=recorded)
+    make_outputs(version, {member: ["A", "A"]})
+    arms = [arbitrated(arbiter, member)]
+    [(field, message)] = problems_of(arms=arms, dataset_version=version, replies="recorded")
+    assert field == "arms.0"
+    assert f"{arbiter.name} exists only as recorded outputs and cannot arbitrate" in message
+    votes = arbitrated(arbiter, member, strategy=StrategyName.AUTO, prompt="auto-1")
+    closed = make_dataset_version(examples=1)
+    make_outputs(closed, {member: ["A"]})
+    assert create(arms=[votes], dataset_version=closed, replies="recorded").arms.count() == 1
+
+
+def test_an_arbiter_that_is_retired_cannot_arbitrate():
+    arbiter = make_model()
+    arm = arbitrated(arbiter, make_model())
+    LanguageModel.objects.filter(pk=arbiter.pk).update(retired_at=NOW)
+    arm.panel_version.refresh_from_db()
+    [(field, message)] = problems_of(arms=[arm])
+    assert (field, message.partition(". ")[0]) == ("arms.0", f"{arbiter.name} is retired and cannot arbitrate")

@@ -8,6 +8,8 @@ import pytest
 from django.db import connections
 from django.db.models import Sum
 
+from evaluation.execution.loading import load_batch
+from evaluation.execution.plan import load_plan
 from evaluation.execution.shift import Pace
 from evaluation.execution.work import work_run
 from evaluation.models import Answer, ArmProgress, Batch, Call, Experiment, Run, RunResult
@@ -23,7 +25,7 @@ from evaluation.services.runs import (
     retry_failed,
     start_run,
 )
-from panels.fusion.types import Failure, FailureKind, ModelRequest, Reply
+from panels.fusion.types import Failure, FailureKind, ModelRequest, Reply, StrategyName
 from panels.gateway import MissingKey
 from panels.models import Provider
 from tests.factories import (
@@ -111,6 +113,26 @@ def test_a_missing_key_is_refused_and_its_variable_named():
     with pytest.raises(MissingKey, match="SOME_KEY"):
         start(experiment, environ={"SOME_KEY": " "})
     assert start(experiment, environ={"SOME_KEY": "k"}).pk
+
+
+def arbitrated_replay(**arbiter: Any) -> Experiment:
+    version = make_dataset_version(examples=300, answer_kind="text", scorer="key_facts")
+    recorded = make_model(provider=make_provider(kind=Provider.Kind.RECORDED), price=None)
+    make_outputs(version, {recorded: ["A"] * 300})
+    panel = make_panel_version([[recorded]], strategy=StrategyName.SYNTHESIS, arbiter=make_model(**arbiter))
+    return make_experiment([panel], version=version, replies=Experiment.Replies.RECORDED)
+
+
+@pytest.mark.django_db
+def test_a_replay_whose_arbiter_is_asked_needs_its_price_and_its_key():
+    with pytest.raises(UnknownPrice):
+        start(arbitrated_replay(price=None), cap_nanousd=10**12)
+    with pytest.raises(MissingKey):
+        start(arbitrated_replay(provider=make_provider(api_key_env="JUDGE_API_KEY")), environ={})
+    run = start(arbitrated_replay(), cap_nanousd=2 * 10**9)
+    reserved = load_batch(load_plan(run.pk), run.batches.get(number=2)).worst_nanousd
+    assert 10**8 / 2 < reserved <= 10**8
+    assert start(arbitrated_replay()).batches.count() == 300 / 25
 
 
 @pytest.mark.django_db

@@ -116,9 +116,37 @@ def test_earlier_attempts_are_listed_and_the_last_one_speaks(viewer, made):
     assert "attempt 1: timed out" in page_of(viewer, answer).get_text()
 
 
+def test_attempts_show_what_came_of_each_how_long_was_waited_and_what_was_paid(viewer, made):
+    answer = made.answers(made.panel)[0]
+    last = Call.objects.get(answer=answer, seat=0)
+    Call.objects.filter(pk=last.pk).update(attempt=3, offset_s=4.0, latency_s=1.0, spent_nanousd=11)
+    kept = {"ballot": None, "group": None, "text": "", "reply_key": "", "outcome": "server", "detail": "HTTP 503: busy"}
+    for attempt, offset_s, more in ((1, 9.0, {}), (2, 1.0, {"status_code": 503, "spent_nanousd": 0})):
+        fields = {"attempt": attempt, "offset_s": offset_s, "latency_s": 0.5} | kept | more
+        last.pk = None
+        for name, value in fields.items():
+            setattr(last, name, value)
+        last.save()
+    first, second, third = trace(answer).voices[0].attempts
+    assert (first.pause_s, second.pause_s, third.pause_s) == (None, 2.5, None)
+    page = page_of(viewer, answer)
+    rows = [" ".join(row.get_text(" ").split()) for row in page.select("#attempts-0 tbody tr")]
+    assert rows[1] == "2 Provider failed HTTP 503 HTTP 503: busy 500 ms 2,500 ms $0.000000000"
+    assert rows[2] == "3 Answered 1,000 ms $0.000000011"
+    assert len(page.select(".falls tbody tr")[0].select("rect")) == 3
+    assert page.select_one("#attempts-1") is None
+
+
 def test_the_other_arms_are_one_click_away(viewer, made):
     answer, other = made.answers(made.panel)[2], made.answers(made.baseline)[2]
     assert page_of(viewer, answer).select_one(f"a[href='/answers/{other.pk}/']") is not None
+
+
+def test_a_calibrated_answer_shows_its_confidence_and_another_none(viewer, made):
+    answer = made.answers(made.panel)[0]
+    assert "Confidence" not in page_of(viewer, answer).find(class_="tiles").get_text()
+    Answer.objects.filter(pk=answer.pk).update(confidence=0.914)
+    assert "Confidence 0.91" in page_of(viewer, answer).find(class_="tiles").get_text(" ", strip=True)
 
 
 def test_neighbours_are_those_of_the_table_it_was_opened_from(viewer, made):

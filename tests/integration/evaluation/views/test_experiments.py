@@ -7,6 +7,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from evaluation.models import Experiment, Run
+from panels.fusion.types import StrategyName
 from panels.models import LanguageModel, Provider
 from tests.factories import (
     NOW,
@@ -248,6 +249,29 @@ def test_the_estimate_follows_the_form_and_starts_nothing(manager, fields):
     assert "at most $" in text
     assert soup_of(response).find("html") is None
     assert not Experiment.objects.exists()
+
+
+def test_a_panel_whose_arbiter_nobody_answers_for_is_not_offered(manager, fields):
+    judges = [make_model(name=name) for name in ("sound", "gone", "only recorded")]
+    panels = [make_panel_version([[make_model()]], strategy=StrategyName.SYNTHESIS, arbiter=judge) for judge in judges]
+    LanguageModel.objects.filter(name="gone").update(retired_at=NOW)
+    LanguageModel.objects.filter(name="only recorded").update(provider=make_provider(kind=Provider.Kind.RECORDED))
+    headers = {"HX-Request": "true", "HX-Target": "choices"}
+    page = soup_of(manager.get(NEW, fields, headers=headers))
+    offered = {box["value"] for box in page.select("input[name=panels]")}
+    assert offered == {fields["baseline"], *fields["panels"], str(panels[0].pk)}
+    assert "synthesis of 1" in page.get_text()
+    assert "arbiter sound" in page.get_text()
+
+
+def test_the_estimate_names_what_the_arbiter_may_be_asked(manager, fields):
+    panel = make_panel_version([[make_model()]], strategy=StrategyName.SYNTHESIS, arbiter=make_model(price=None))
+    headers = {"HX-Request": "true", "HX-Target": "estimate"}
+    asked = manager.get(NEW, fields | {"panels": [str(panel.pk)]}, headers=headers)
+    text = soup_of(asked).find(id="estimate").get_text(" ", strip=True)
+    assert "Arbiter 0 to 8 calls about 4 expected" in text
+    assert "the most is unknown" in text
+    assert f"No price is known for {panel.arbiter_model.name}" in text
 
 
 def test_an_unfinished_form_is_not_blamed(manager, fields):

@@ -247,6 +247,42 @@ def test_a_failed_import_lists_what_is_wrong(editor):
     assert f"{UPLOAD}?name=Quiz" in page
 
 
+BILL = {"id": "a", "prompt": "Read the bill.", "reference": {"total": 2.5}, "schema": {"required": ["total"]}}
+
+
+@pytest.mark.parametrize("kind", ["json", ""])
+def test_objects_become_a_dataset_of_json_answers(editor, kind):
+    job = draft(editor, items=items(BILL))
+    assert '<option value="json">JSON</option>' in page_of(editor, job)
+    start(editor, job, kind=kind)
+    load_import(import_id=job.pk, clock=timezone.now)
+
+    version = DatasetVersion.objects.get()
+    example = version.examples.get()
+    assert (version.answer_kind, version.scorer) == ("json", "exact")
+    assert (example.reference, example.schema) == ('{"total":2.5}', '{"required":["total"]}')
+
+
+def test_a_csv_file_maps_the_column_of_the_schema(editor):
+    text = 'id,prompt,answer,form\n1,Read,"{""total"": 2}","{""required"": [""total""]}"\n'
+    job = draft(editor, items=file(text, "bills.csv"))
+    columns = {"items-id": "id", "items-prompt": "prompt", "items-reference": "answer", "items-schema": "form"}
+    start(editor, job, **columns)
+    load_import(import_id=job.pk, clock=timezone.now)
+
+    assert Example.objects.get().schema == '{"required":["total"]}'
+
+
+def test_a_reference_that_breaks_its_schema_is_named(editor):
+    job = draft(editor, items=items(BILL, BILL | {"id": "b", "reference": {}}))
+    start(editor, job)
+    load_import(import_id=job.pk, clock=timezone.now)
+    page = page_of(editor, job)
+
+    assert "This does not satisfy the item&#x27;s schema ($: &#x27;total&#x27; is a required property)" in page
+    assert not DatasetVersion.objects.exists()
+
+
 def test_an_import_is_started_once(editor):
     job = draft(editor)
     start(editor, job)

@@ -11,7 +11,7 @@ from bs4 import BeautifulSoup
 from django.urls import reverse
 from django.utils import timezone
 
-from evaluation.models import ArmProgress, Lease, Run
+from evaluation.models import ArmProgress, Lease, Run, RunResult
 from tests.factories import make_dataset_version, make_experiment, make_model, make_panel_version, make_run
 from tests.integration.evaluation.finished_runs import make_finished_run
 
@@ -256,6 +256,38 @@ def test_unscored_answers_are_never_called_wrong(manager):
     page = page_of(manager, make_finished_run("UU", "UU").run)
     assert "No answer is scored." in page.get_text()
     assert "Wrong" not in page.find(id="items").get_text()
+
+
+def test_the_confidence_of_every_arm_is_said_with_its_diagram(manager):
+    made = make_finished_run("R" * 40 + "W" * 20, "R" * 38 + "W" * 20 + "RR")
+    section = page_of(manager, made.run).find(id="confidence")
+    assert "60 of 60" in section.find("tbody").get_text(" ", strip=True)
+    (single,) = section.find(class_="feed").find_all("li")
+    assert "it does not tell which ones are right" in single.get_text()
+    assert "points off on average" in section.find("figure").get_text()
+    (figure,) = section.find_all("figure", class_="chart")
+    assert figure["id"] == f"calibration-{made.panel.pk}"
+    link = figure.find("tbody").find("tr").find("a")["href"]
+    assert len(page_of(manager, made.run, link.removeprefix(f"/runs/{made.run.pk}/")).select("#items tbody tr")) == 20
+
+
+def test_without_labels_confidence_is_blank_and_says_why(manager):
+    made = make_finished_run("U" * 60, "R" * 10 + "U" * 50)
+    section = page_of(manager, made.run).find(id="confidence")
+    assert section.find(["table", "figure"]) is None
+    assert "no answer is labelled right or wrong" in section.get_text()
+    assert "Label 40 more." in section.get_text()
+
+
+def test_a_result_from_before_there_was_confidence_is_still_shown(manager):
+    made = make_finished_run("RRW", "RWR")
+    stored = RunResult.objects.get(run=made.run)
+    del stored.data["calibrations"]
+    stored.format = 1
+    stored.save()
+    page = page_of(manager, made.run)
+    assert "computed anew in the background" in page.find(id="confidence").get_text()
+    assert page.find(id="scorecard") is not None
 
 
 def test_simulated_numbers_say_so_and_recorded_ones_too(manager):

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.db import IntegrityError, transaction
 
-from panels.models import Member, PanelVersion, Provider
+from panels.models import Member, PanelVersion, Provider, ProviderHealth
 from tests.constraints import Check, Unique, constraints_of, refuse
 from tests.factories import NOW, make_model, make_panel_version, make_provider
 
@@ -16,12 +16,27 @@ def make_version() -> PanelVersion:
     return make_panel_version([[make_model()]])
 
 
+def make_arbitrated() -> PanelVersion:
+    version = make_version()
+    arbiter = {"arbiter_model": make_model(), "arbiter_prompt": "synthesis-1"}
+    for name, value in {**arbiter, "strategy": "synthesis"}.items():
+        setattr(version, name, value)
+    version.save()
+    return version
+
+
 def make_seat() -> Member:
     return make_version().members.get()
 
 
 def make_recorded_provider() -> Provider:
     return make_provider(kind=Provider.Kind.RECORDED)
+
+
+def make_health() -> ProviderHealth:
+    return ProviderHealth.objects.create(
+        worker="w", provider=make_provider(), limit=1, ceiling=1, waiting=0, seen_at=NOW
+    )
 
 
 CONSTRAINTS: dict[str, Check | Unique] = {
@@ -38,10 +53,18 @@ CONSTRAINTS: dict[str, Check | Unique] = {
     "panel_version_number_from_one": Check(make=make_version, changes={"number": 0}),
     "panel_version_stop_at_is_share": Check(make=make_version, changes={"stop_at": 0.0}),
     "panel_version_strategy_known": Check(make=make_version, changes={"strategy": "loudest"}),
+    "panel_version_arbiter_is_whole": Check(make=make_arbitrated, changes={"arbiter_prompt": ""}),
+    "panel_version_arbitration_has_arbiter": Check(make=make_version, changes={"strategy": "synthesis"}),
+    "panel_version_votes_without_arbiter": Check(make=make_arbitrated, changes={"strategy": "majority"}),
+    "panel_version_arbiter_when_known": Check(make=make_arbitrated, changes={"arbiter_when": "never"}),
+    "panel_version_waits_positive": Check(make=make_version, changes={"deadline_s": 0.0}),
+    "panel_version_ceiling_positive": Check(make=make_version, changes={"max_cost_nanousd": 0}),
     "member_seat_unique": Unique(make=make_seat, fields=["version", "seat"]),
     "member_weight_not_negative": Check(make=make_seat, changes={"weight": -0.1}),
     "member_skill_is_share": Check(make=make_seat, changes={"skill": 1.0}),
     "member_max_tokens_positive": Check(make=make_seat, changes={"max_tokens": 0}),
+    "provider_health_unique": Unique(make=make_health, fields=["worker", "provider"]),
+    "provider_health_limit_from_one": Check(make=make_health, changes={"limit": 0}),
 }
 
 

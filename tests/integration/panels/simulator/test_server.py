@@ -18,9 +18,10 @@ import pytest
 from panels.fusion.clients.anthropic import AnthropicClient
 from panels.fusion.clients.exchange import HostedClient
 from panels.fusion.clients.openai import OpenAIClient
-from panels.fusion.types import Failure, FailureKind, Message, ModelRequest, Reply, Sampling
+from panels.fusion.types import Failure, Message, ModelRequest, Reply, Sampling
 from panels.simulator.answer_key import KeyItem, digest_user_messages
-from panels.simulator.catalogue import CATALOGUE, GENERAL, Fault, SimulatedModel
+from panels.simulator.catalogue import CATALOGUE
+from panels.simulator.model import GENERAL, SimulatedModel
 from tests.simulator_server import SimulatorServer, serve_simulator
 
 REPOSITORY = Path(__file__).resolve().parents[4]
@@ -33,13 +34,10 @@ def model(name: str, **changes) -> SimulatedModel:
     return SimulatedModel(id=name, skill={GENERAL: 1.0}, **{**values, **changes})
 
 
-FAULTY = {f"sim-{fault}": model(f"sim-{fault}", faults={fault: 1.0}) for fault in Fault}
-
-
 @pytest.fixture(scope="module")
 def server():
     key = {digest_user_messages([("user", PROMPT)]): ITEM}
-    with serve_simulator(answer_key=key, catalogue={"sim-x": model("sim-x"), **CATALOGUE, **FAULTY}) as started:
+    with serve_simulator(answer_key=key, catalogue={"sim-x": model("sim-x"), **CATALOGUE}) as started:
         yield started
 
 
@@ -87,8 +85,11 @@ def test_the_official_client_lists_the_models(official):
     [
         ({"name": "sim-unheard-of"}, openai.NotFoundError, "model_not_found", None),
         ({"max_tokens": 0}, openai.BadRequestError, None, "max_tokens"),
-        ({"name": "sim-rate_limited"}, openai.RateLimitError, "rate_limit_exceeded", None),
-        ({"name": "sim-server_error"}, openai.InternalServerError, None, None),
+        ({"name": "chaos-429"}, openai.RateLimitError, "rate_limit_exceeded", None),
+        ({"name": "chaos-500"}, openai.InternalServerError, None, None),
+        ({"name": "chaos-401"}, openai.AuthenticationError, "invalid_api_key", None),
+        ({"name": "chaos-402"}, openai.APIStatusError, "402", None),
+        ({"name": "chaos-retired"}, openai.NotFoundError, "model_not_found", "model"),
     ],
 )
 def test_the_official_client_reads_errors(official, settings, error, code, param):
@@ -121,29 +122,6 @@ async def test_our_clients_read_the_same_reply_either_way(server, stream, client
     assert 1000 * (tokens_in or 0) + 2000 * (tokens_out or 0) == cost
     # A message says nothing of money.
     assert reply.usage.reported_cost_nanousd == (cost if client_class is OpenAIClient else None)
-
-
-KINDS = {
-    Fault.RATE_LIMITED: FailureKind.RATE_LIMITED,
-    Fault.SERVER_ERROR: FailureKind.SERVER,
-    Fault.OVERLOADED: FailureKind.SERVER,
-    Fault.HANG: FailureKind.SERVER,
-    Fault.HTML_PAGE: FailureKind.SERVER,
-    Fault.ERROR_BODY: FailureKind.SERVER,
-    Fault.MALFORMED: FailureKind.MALFORMED,
-    Fault.EMPTY: FailureKind.EMPTY,
-    Fault.REFUSED: FailureKind.REFUSED,
-}
-STREAMED_KINDS = {**KINDS, Fault.ERROR_BODY: FailureKind.STREAM_CUT, Fault.MALFORMED: FailureKind.STREAM_CUT}
-
-
-@pytest.mark.parametrize("client_class", CLIENTS)
-@pytest.mark.parametrize("fault", list(Fault))
-@pytest.mark.parametrize(("stream", "kinds"), [(False, KINDS), (True, STREAMED_KINDS)])
-async def test_our_clients_tell_every_fault(server, fault, stream, kinds, client_class):
-    failure = await ask_ours(server, f"sim-{fault}", stream=stream, client_class=client_class)
-    assert isinstance(failure, Failure)
-    assert failure.kind is kinds[fault]
 
 
 async def test_requests_are_held_at_once_up_to_the_concurrency_of_the_client():

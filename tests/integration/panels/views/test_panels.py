@@ -2,11 +2,11 @@ import json
 
 import pytest
 
-from panels.fusion.types import Sampling, StrategyName
+from panels.fusion.types import ArbiterWhen, Sampling, StrategyName, Timing
 from panels.models import LanguageModel, Panel, PanelVersion
 from panels.selectors.models import full_name
 from panels.services.panels import create_panel
-from panels.specs import MemberSpec, PanelSpec, StageSpec, spec_of
+from panels.specs import ArbiterSpec, MemberSpec, PanelSpec, StageSpec, spec_of
 from tests.factories import NOW, make_model, make_panel_version, make_provider
 
 LIST, NEW = "/panels/", "/panels/new/"
@@ -67,6 +67,75 @@ def test_the_list_is_filtered_and_sorted_by_its_address(viewer, query, shown):
     answer = viewer.get(LIST, query)
     assert [row.panel.name for row in answer.context["panels"].page.rows] == shown
     assert ("No panel matches" in answer.content.decode()) is (not shown)
+
+
+def arbitrated(judge, **fields):
+    arbiter = {"arbiter": full_name(judge), "arbiter_when": "always", "arbiter_max_tokens": "400"}
+    return head(strategy="synthesis") | arbiter | fields
+
+
+def test_a_panel_with_an_arbiter_is_made_and_comes_back_to_the_form_unchanged(manager):
+    judge, models = make_model(name="judge"), [make_model(), make_model()]
+    data = arbitrated(
+        judge,
+        arbiter_temperature="0.2",
+        arbiter_seed="7",
+        arbiter_may_be_member="on",
+        min_replies="2",
+        grace_s="0.5",
+        deadline_s="4",
+        hedges="on",
+        max_cost="0.02",
+    )
+    rows = rows_for([seat(models[0], in_house="on"), seat(models[1])])
+    answer = manager.post(NEW, data | rows, follow=True)
+    assert answer.redirect_chain == [("/panels/sales/v1/", 302)]
+    spec = spec_of(PanelVersion.objects.get())
+    assert spec.arbiter == ArbiterSpec(
+        model_id=judge.pk,
+        prompt="synthesis-1",
+        when=ArbiterWhen.ALWAYS,
+        sampling=Sampling(max_tokens=400, temperature=0.2, seed=7),
+        may_be_member=True,
+    )
+    assert spec.timing == Timing(min_replies=2, grace_s=0.5, deadline_s=4.0, hedges=True)
+    assert spec.max_cost_nanousd == 20_000_000
+    assert [member.in_house for member in spec.members] == [True, False]
+    page = answer.content.decode()
+    assert "The arbiter is asked every time." in page
+    assert "$0.02" in page
+    editor = manager.get("/panels/sales/new-version/").context["editor"]
+    assert editor.asks_arbiter
+    assert editor.is_timed
+    shown = {box.name: box.value() for form in (editor.head, editor.arbiter, editor.live) for box in form}
+    again = {name: value for name, value in shown.items() if value not in {None, "", False}}
+    answer = manager.post("/panels/sales/new-version/", again | rows)
+    assert "exactly this content" in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("fields", "wrong"),
+    [
+        ({"arbiter": "nobody"}, "arbiter"),
+        ({"arbiter_max_tokens": ""}, "arbiter_max_tokens"),
+        ({"arbiter_max_tokens": "0"}, "arbiter_max_tokens"),
+        ({"arbiter_temperature": "9"}, "arbiter_temperature"),
+        ({"arbiter_when": "never"}, "arbiter_when"),
+        ({"strategy": "majority"}, "arbiter"),
+    ],
+)
+def test_a_wrong_arbiter_is_named_at_its_field(manager, fields, wrong):
+    answer = manager.post(NEW, arbitrated(make_model(), **fields) | rows_for([seat(make_model())]))
+    assert answer.status_code == 422
+    assert list(answer.context["editor"].arbiter.errors) == [wrong]
+    assert answer.context["editor"].asks_arbiter
+
+
+def test_a_wrong_live_setting_is_named_at_its_field(manager):
+    data = head(deadline_s="-1", max_cost="0")
+    answer = manager.post(NEW, data | rows_for([seat(make_model())]))
+    assert answer.status_code == 422
+    assert list(answer.context["editor"].live.errors) == ["deadline_s", "max_cost"]
 
 
 def test_the_list_shows_the_latest_version_alone(viewer, manager):
@@ -155,7 +224,7 @@ def test_a_wrong_member_is_named_at_its_row_and_field(manager, texts, field):
         ({"name": "new"}, "name"),
         ({"stop_at": "1.5"}, "stop_at"),
         ({"stop_at": "inf"}, "stop_at"),
-        ({"strategy": "synthesis"}, "strategy"),
+        ({"strategy": "loudest"}, "strategy"),
         ({"settles": "on"}, "settles"),
     ],
 )

@@ -1,6 +1,10 @@
-import pytest
+from datetime import timedelta
 
-from panels.models import Provider
+import pytest
+from bs4 import BeautifulSoup
+from django.utils import timezone
+
+from panels.models import Provider, ProviderHealth
 from panels.selectors.models import offered_models
 from tests.factories import make_model, make_provider
 
@@ -98,3 +102,42 @@ def test_a_viewer_reads_and_is_told_who_can_do_more(viewer):
 
 def test_a_provider_that_is_not_there_is_not_found(manager):
     assert manager.get("/models/providers/nobody/edit/").status_code == 404
+
+
+def write_health(provider, *breakers, **fields):
+    now = timezone.now()
+    defaults = {"worker": "w", "limit": 4, "ceiling": 8, "waiting": 0, "seen_at": now}
+    ProviderHealth.objects.create(provider=provider, breakers=list(breakers), **(defaults | fields))
+
+
+def test_nothing_asked_yet_is_said(viewer):
+    make_provider()
+    page = viewer.get(LIST).content.decode()
+    assert "Nothing has been asked yet" in page
+    assert "every 5s" not in page
+
+
+def test_an_open_breaker_and_a_lowered_limit_are_seen_and_kept_up_to_date(viewer, settings):
+    settings.SHARED_STATE_URL = None
+    provider = make_provider(name="House")
+    broken = {"name": "large", "state": "open", "left_s": 40.0, "calls": 12, "failures": 7, "last_failure": "HTTP 503"}
+    fine = {"name": "small", "state": "closed", "left_s": 0.0, "calls": 0, "failures": 0, "last_failure": ""}
+    trying = {"name": "middle", "state": "probing", "left_s": 0.0, "calls": 3, "failures": 3, "last_failure": "cut"}
+    write_health(provider, broken, fine, trying)
+    page = BeautifulSoup(viewer.get(LIST).content, "html.parser").select_one("#health")
+    assert page["hx-trigger"] == "every 5s"
+    rows = [" ".join(row.get_text(" ").split()) for row in page.select("tbody tr")]
+    assert [row.split()[0] for row in rows] == ["large", "middle", "small"]
+    assert "Open next try in" in rows[0]
+    assert "7 of 12 HTTP 503 4 of 8 lowered after 429" in rows[0]
+    assert "Probing one call decides" in rows[1]
+    assert "Closed no calls none" in rows[2]
+    assert "Each worker goes by what it sees" in page.get_text(" ")
+
+
+def test_the_fragment_is_the_section_of_the_page(viewer):
+    provider = make_provider()
+    write_health(provider, seen_at=timezone.now() - timedelta(hours=1))
+    whole = BeautifulSoup(viewer.get(LIST).content, "html.parser").select_one("#health")
+    answer = viewer.get(LIST, headers={"HX-Request": "true", "HX-Target": "health"})
+    assert BeautifulSoup(answer.content, "html.parser").select_one("#health") == whole

@@ -97,6 +97,7 @@ def test_the_spec_is_a_file_that_names_models_by_provider(viewer):
                     "temperature": None,
                     "top_p": None,
                     "seed": None,
+                    "in_house": False,
                 }
             ],
         }

@@ -20,14 +20,15 @@ def drawn(data: ResultData | None = None, **changes: Any) -> ResultCharts:
 
 
 def all_charts(charts: ResultCharts) -> list[Chart]:
-    return [chart for chart in (charts.cost, charts.latency, *charts.consensus, charts.correlation) if chart]
+    every = (charts.cost, charts.latency, *charts.consensus, *charts.calibration, charts.correlation)
+    return [chart for chart in every if chart]
 
 
 def test_every_figure_is_one_that_plotly_accepts() -> None:
     from plotly.graph_objects import Figure
 
     charts = all_charts(drawn(target_p95_ms=500))
-    assert len(charts) == 4
+    assert len(charts) == 5
     for chart in charts:
         coloured = json.loads(re.sub(r"--[a-z0-9-]+(/[0-9.]+)?", "#284fc7", json.dumps(chart.figure)))
         figure = Figure(data=coloured["data"], layout=coloured["layout"])
@@ -56,5 +57,5 @@ def test_names_cannot_mark_up_a_figure() -> None:
 
 def test_nothing_scored_leaves_no_cost_chart_and_nothing_timed_no_latency_chart() -> None:
     arms = tuple(make(accuracy=None, interval=None, n=0) for make in (make_baseline, make_arm))
-    charts = drawn(make_result(arms=arms, latency=(), correlation=None))
-    assert (charts.cost, charts.latency, charts.correlation) == (None, None, None)
+    charts = drawn(make_result(arms=arms, latency=(), correlation=None, calibrations=()))
+    assert (charts.cost, charts.latency, charts.calibration, charts.correlation) == (None, None, (), None)

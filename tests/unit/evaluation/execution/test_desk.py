@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from evaluation.execution.desk import Desk, Stopped
+from evaluation.execution.desk import Address, Desk, Stopped
 from evaluation.execution.plan import PlannedArm, PlannedModel
+from evaluation.execution.replies import HeldReply
 from evaluation.execution.units import Item, LoadedBatch, Purchase, Unit
 from evaluation.scorers import ScoredExample
 from panels.fusion.types import (
@@ -121,3 +122,49 @@ async def test_a_request_that_was_stopped_for_one_answer_is_made_for_another_tha
     [late] = ask(desk, begun, [1], stage=1)
     assert await late == Reply(text="shared")
     assert client.sent == ["a", "shared"]
+
+
+def arbitration(name: str) -> Purchase:
+    made = purchase(name)
+    made.looks_up = True
+    return made
+
+
+async def test_the_arbiter_goes_before_every_member_that_waits():
+    client = Gated()
+    desk = desk_of(client, slots=1)
+    busy, waiting, disputed = unit(purchase("a")), unit(purchase("b"), position=1), unit(purchase("c"), position=2)
+    tasks = [*ask(desk, busy, [0]), *ask(desk, waiting, [0], stage=3)]
+    await settle()
+    disputed.begun = True
+    tasks.append(asyncio.create_task(desk.arbitrate(arbitration("arbiter"), disputed)))
+    await settle()
+    client.let_through(3)
+    await asyncio.gather(*tasks)
+    assert client.sent == ["a", "arbiter", "b"]
+    assert [asked.result for asked in disputed.asked] == [Reply(text="arbiter")]
+
+
+async def test_a_reply_of_the_arbiter_that_is_held_is_not_bought():
+    client = Gated()
+    looked_for: list[Address] = []
+
+    async def held(address: Address) -> HeldReply | None:
+        looked_for.append(address)
+        return HeldReply(call_id=7, reply=Reply(text="before"))
+
+    desk = Desk(clients={"1": client}, slots=1, held=held)
+    wanted = arbitration("key")
+    both = [asyncio.create_task(desk.arbitrate(wanted, unit())) for _ in range(2)]
+    assert await asyncio.gather(*both) == [Reply(text="before")] * 2
+    assert (looked_for, client.sent) == ([(1, "key")], [])
+    assert (wanted.call_id, wanted.bought) == (7, False)
+
+
+async def test_after_a_stop_no_arbiter_is_asked_for_an_answer_that_has_cost_nothing():
+    client = Gated()
+    desk = desk_of(client, slots=1)
+    desk.stop()
+    with pytest.raises(Stopped):
+        await desk.arbitrate(arbitration("arbiter"), unit())
+    assert client.sent == []

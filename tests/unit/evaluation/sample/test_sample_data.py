@@ -11,7 +11,9 @@ import pytest
 from evaluation.scorers import ScoredExample
 from evaluation.scorers.key_facts import score_key_facts
 from panels.fusion.answers import normalise_short, token_f1
-from panels.fusion.types import AnswerKind, Ballot, Fused, Member, Question, Tally
+from panels.fusion.fuse import fused_by_vote
+from panels.fusion.outcomes import Ballot, Tally, Vote
+from panels.fusion.types import AnswerKind, Member, Question, StrategyName
 
 FOLDER = Path(__file__).parents[4] / "evaluation" / "sample"
 NAMES = ("sales_assistant", "customer_support", "content_summary")
@@ -63,7 +65,8 @@ def test_distractors_of_the_short_answers_are_wrong() -> None:
 def _share_stated(text: str, facts: list[str]) -> float:
     question = Question(item_id="q", messages=(), kind=AnswerKind.TEXT)
     ballot = Ballot(seat=0, stage=0, member=Member(model="m"), value=text)
-    fused = Fused(calls=(), tally=Tally(groups=(), winner=ballot, consensus=1.0), stages_called=1)
+    vote = Vote(calls=(), tally=Tally(groups=(), winner=ballot, consensus=1.0), stages_called=1)
+    fused = fused_by_vote(vote, strategy=StrategyName.MAJORITY)
     score = score_key_facts(fused, ScoredExample(question=question, reference=None, references=tuple(facts)))
     assert score is not None
     assert score.share is not None

@@ -4,7 +4,8 @@ import pytest
 
 from evaluation.scorers import SCORERS, Score, ScoredExample
 from panels.fusion.fuse import fuse
-from panels.fusion.types import AnswerKind, Failure, Fused, Reply
+from panels.fusion.outcomes import Fused
+from panels.fusion.types import AnswerKind, Failure, Reply
 from tests.unit.panels.fusion.fused import DEAD, ScriptedAsk, panel, question, reply
 
 

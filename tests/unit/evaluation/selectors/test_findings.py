@@ -4,8 +4,10 @@ import pytest
 
 from evaluation.results import Detectable
 from evaluation.selectors.findings import (
+    calibration_finding,
     comparison_finding,
     cost_finding,
+    format_confidence,
     format_p,
     latency_finding,
     power_finding,
@@ -16,8 +18,11 @@ from tests.unit.evaluation.result_values import (
     interval,
     make_arm,
     make_baseline,
+    make_calibration,
     make_change,
     make_comparison,
+    make_map,
+    make_step,
     make_uplift,
 )
 
@@ -106,3 +111,33 @@ def test_voters_are_said_of_panels_alone() -> None:
 )
 def test_p_values_are_short(p_value: float, words: str) -> None:
     assert format_p(p_value) == words
+
+
+def test_a_calibrated_arm_says_what_its_confidence_means() -> None:
+    assert calibration_finding(make_calibration()) == (
+        "When it says 0.90, it was right 91.4 % of the time (n 70); when it says 0.64, 65.5 % of the time (n 29). "
+        "On new answers like these, expect it to be 4.1 points off on average (0.4 to 10.2)."
+    )
+
+
+def test_one_confidence_for_every_answer_is_said_to_tell_nothing() -> None:
+    said = calibration_finding(make_calibration(fitted=make_map(steps=(make_step(),))))
+    assert said.startswith("When it says 0.90, it was right 91.4 % of the time (n 70). ")
+    assert said.endswith("so it does not tell which ones are right.")
+
+
+@pytest.mark.parametrize(
+    ("labelled", "words"),
+    [(0, "no answer is labelled right or wrong. 50"), (49, "Label 1 more."), (8, "Label 42 more.")],
+)
+def test_confidence_that_stays_blank_says_what_is_missing(labelled: int, words: str) -> None:
+    said = calibration_finding(make_calibration(labelled=labelled, fitted=None))
+    assert said.startswith("Confidence stays blank: ")
+    assert words in said
+
+
+@pytest.mark.parametrize(
+    ("share", "words"), [(0.5, "0.50"), (0.99, "0.99"), (0.996, "above 0.99"), (0.004, "below 0.01"), (0.01, "0.01")]
+)
+def test_confidence_is_never_written_as_certain(share: float, words: str) -> None:
+    assert format_confidence(share) == words

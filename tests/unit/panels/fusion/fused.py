@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
+from panels.fusion.outcomes import Ballot, BallotValue
 from panels.fusion.types import (
     AnswerKind,
-    Ballot,
-    BallotValue,
     Failure,
     FailureKind,
     Member,
@@ -23,6 +24,13 @@ from panels.fusion.types import (
 
 def question(kind: AnswerKind = AnswerKind.CHOICE, *, choices: tuple[str, ...] = ("A", "B", "C", "D")) -> Question:
     return Question(item_id="q1", messages=(Message(role="user", content="Which?"),), kind=kind, choices=choices)
+
+
+def json_question(schema: object = None, *, tolerance: float = 1e-6) -> Question:
+    """A question whose answer is an object; ``schema`` None asks for any."""
+    text = "" if schema is None else json.dumps(schema)
+    asked = (Message(role="user", content="Which?"),)
+    return Question(item_id="q1", messages=asked, kind=AnswerKind.JSON, tolerance=tolerance, schema=text)
 
 
 def ballot(value: BallotValue | None, *, seat: int = 0, stage: int = 0, weight: float = 1.0) -> Ballot:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from panels.fusion.agreement import group_ballots, medoid
 from panels.fusion.answers import dice
-from panels.fusion.types import AnswerKind, BallotValue
+from panels.fusion.outcomes import BallotValue
+from panels.fusion.types import AnswerKind
 from tests.unit.panels.fusion.fused import ballots, question
 
 

@@ -3,8 +3,10 @@ from __future__ import annotations
 import pytest
 
 from panels.fusion.answers import canonical, dice, normalise_short, parse_number, read_ballot, token_f1
-from panels.fusion.types import AnswerKind, BallotValue
-from tests.unit.panels.fusion.fused import question
+from panels.fusion.outcomes import BallotValue
+from panels.fusion.schemas import BadSchema
+from panels.fusion.types import AnswerKind
+from tests.unit.panels.fusion.fused import json_question, question
 
 LABELS = ("positive", "negative", "neutral")
 
@@ -79,6 +81,31 @@ def test_number(text: str, expected: float | None) -> None:
 )
 def test_open_kinds(kind: AnswerKind, text: str, expected: BallotValue | None) -> None:
     assert read_ballot(text, question=question(kind)) == expected
+
+
+def test_json_is_the_canonical_text_of_a_valid_object() -> None:
+    asked = json_question({"properties": {"total": {"type": "number"}}, "required": ["total"]})
+
+    assert read_ballot('Here: ```json\n{"total": 2.0, "city": "Zürich"}\n```', question=asked) == (
+        '{"city":"Zürich","total":2}'
+    )
+    assert read_ballot('{"total": "2"}', question=asked) is None
+    assert read_ballot('{"total": 2', question=asked) is None
+    assert read_ballot("", question=asked) is None
+    assert read_ballot('{"any": [1]}', question=json_question()) == '{"any":[1]}'
+
+
+def test_json_with_a_schema_that_is_none_is_not_read() -> None:
+    with pytest.raises(BadSchema):
+        read_ballot("{}", question=json_question({"type": "array"}))
+
+
+def test_canonical_json_is_a_whole_text_that_is_a_valid_object() -> None:
+    asked = json_question({"required": ["a"]})
+
+    assert canonical('{"b": 1, "a": 2.0}', question=asked) == '{"a":2,"b":1}'
+    assert canonical('{"b": 1}', question=asked) is None
+    assert canonical('It is {"a": 1}', question=asked) is None
 
 
 def test_canonical_maps_to_the_choice_and_keeps_what_is_outside() -> None:

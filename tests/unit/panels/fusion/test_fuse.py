@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from panels.fusion.fuse import fuse, fuse_alone
-from panels.fusion.types import AnswerKind, Degradation, Fused, Member, Panel, Stage, StrategyName
+from panels.fusion.fuse import fuse, fuse_alone, voted
+from panels.fusion.outcomes import Degradation, Final, Fused, Tally
+from panels.fusion.types import AnswerKind, Member, Panel, Stage, StrategyName
 from tests.unit.panels.fusion.fused import DEAD, ScriptedAsk, panel, question, reply
 
 
@@ -106,3 +107,9 @@ async def test_an_answer_fused_alone_is_that_of_a_panel_of_one() -> None:
     for result in (reply("The answer is (C)."), reply("no idea"), DEAD):
         alone = fuse_alone(question=question(), member=Member(model="a"), result=result)
         assert alone == await _fuse(panel(("a",)), ScriptedAsk({"a": result}))
+
+
+def test_what_the_fields_of_several_members_make_together_is_nobodys_words() -> None:
+    assert voted(Tally(groups=(), winner=None, consensus=0.5, merged='{"a":1}')) == Final(
+        value='{"a":1}', text='{"a":1}'
+    )

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from panels.fusion.replies import reply_key
-from panels.fusion.types import Message, ModelRequest, Sampling
+from panels.fusion.replies import reply_key, seat_twins
+from panels.fusion.types import Member, Message, ModelRequest, Sampling
 
 REQUEST = ModelRequest(model="m", messages=(Message(role="user", content="Which?"),), sampling=Sampling(max_tokens=5))
 
@@ -13,6 +13,13 @@ REQUEST = ModelRequest(model="m", messages=(Message(role="user", content="Which?
 def test_the_key_is_a_hash_that_does_not_change_between_processes():
     key = reply_key(provider="p", request=REQUEST)
     assert key == "f59e6570d1b89a1ecdc74d546c64b398f0ed111a8e1147d9a4879043b3863aa5"
+
+
+def test_how_a_request_was_masked_is_part_of_the_key():
+    keys = {reply_key(provider="p", request=REQUEST, masking=masking) for masking in (0, 1, 2, "1:ab", "1:ac")}
+    assert len(keys) == 5
+    # Replies bought before anything could be masked are still found.
+    assert reply_key(provider="p", request=REQUEST) in keys
 
 
 @pytest.mark.parametrize(
@@ -35,3 +42,8 @@ def test_whatever_could_change_the_reply_changes_the_key(other):
 def test_the_provider_is_part_of_the_key_and_the_example_is_not():
     assert reply_key(provider="q", request=REQUEST) != reply_key(provider="p", request=REQUEST)
     assert reply_key(provider="p", request=replace(REQUEST, item_id="7")) == reply_key(provider="p", request=REQUEST)
+
+
+def test_twins_count_equal_seats_alone():
+    one, warm, other = Member(model="1"), Member(model="1", sampling=Sampling(temperature=1.0)), Member(model="2")
+    assert seat_twins((one, warm, other, one, one)) == (0, 0, 0, 1, 2)

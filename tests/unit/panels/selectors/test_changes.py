@@ -1,8 +1,8 @@
 from dataclasses import replace
 
-from panels.fusion.types import Sampling, StrategyName
+from panels.fusion.types import ArbiterWhen, Sampling, StrategyName, Timing
 from panels.selectors.changes import changes_between
-from panels.specs import MemberSpec, PanelSpec, StageSpec
+from panels.specs import ArbiterSpec, MemberSpec, PanelSpec, StageSpec
 
 NAMES = {1: "birch", 2: "alder", 3: "elm"}
 
@@ -42,6 +42,30 @@ def test_sampling_and_stage_are_settings_of_the_member():
     new = spec([1], [MemberSpec(model_id=2, sampling=Sampling(max_tokens=64, temperature=0.0))])
     (line,) = [line for line in words(spec([1, 2]), new) if line.startswith("alder")]
     assert line == "alder: stage 1 → 2, longest output 1,024 → 64, temperature not sent → 0"
+
+
+def test_an_arbiter_that_comes_is_named_and_one_that_changes_says_how():
+    judge = ArbiterSpec(model_id=3, prompt="synthesis-1")
+    old, new = spec([1, 2]), spec([1, 2], strategy=StrategyName.SYNTHESIS, arbiter=judge)
+    assert words(old, new) == ("strategy majority → synthesis", "arbiter none → elm")
+    other = replace(judge, when=ArbiterWhen.ALWAYS, sampling=Sampling(max_tokens=100, seed=2), may_be_member=True)
+    assert words(new, replace(new, arbiter=other)) == (
+        "arbiter asked when disputed → always",
+        "arbiter’s longest output 2,048 → 100",
+        "arbiter’s seed not sent → 2",
+        "arbiter may be a member no → yes",
+    )
+
+
+def test_what_live_answers_may_take_has_its_own_lines():
+    timing = Timing(min_replies=2, grace_s=0.5, deadline_s=4.0, hedges=True)
+    assert words(spec([1, 2]), spec([1, 2], timing=timing, max_cost_nanousd=20_000_000)) == (
+        "least replies more than half → 2",
+        "grace period none set → 0.5 s",
+        "deadline none → 4 s",
+        "slowest asked twice no → yes",
+        "ceiling none → $0.02",
+    )
 
 
 def test_the_schedule_has_its_own_lines():

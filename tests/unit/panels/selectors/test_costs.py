@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import pytest
 
-from panels.fusion.types import Sampling, StrategyName
+from panels.fusion.types import ArbiterWhen, Sampling, StrategyName
 from panels.models import LanguageModel
 from panels.selectors.costs import Tokens, decides_as_majority, request_cost
-from panels.specs import MemberSpec, PanelSpec, StageSpec
+from panels.specs import ArbiterSpec, MemberSpec, PanelSpec, StageSpec
 
 DOLLAR = 1_000_000_000
 MODELS = {
@@ -34,6 +36,19 @@ def test_a_stop_rule_makes_a_range_from_the_first_stage_to_all():
     # 1,000 requests: 0.5 M tokens at $1 + 0.25 M at $2, then 0.5 M at $3.
     assert (cost.least_nanousd, cost.most_nanousd) == (DOLLAR, 5 * DOLLAR // 2)
     assert cost.is_range
+
+
+def test_an_arbiter_reads_every_reply_and_counts_at_least_where_it_is_always_asked():
+    judge = ArbiterSpec(model_id=2, prompt="synthesis-1")
+    disputed = replace(spec([seat(1)], [seat(1)], strategy=StrategyName.SYNTHESIS, stop_at=1.0), arbiter=judge)
+    always = replace(disputed, arbiter=replace(judge, when=ArbiterWhen.ALWAYS))
+    tokens = Tokens(sent=500, received=250)
+    some, each = (request_cost(one, models=MODELS, tokens=tokens) for one in (disputed, always))
+    # A member costs a dollar; the arbiter reads 0.5 M and 0.25 M of each member at $3.
+    assert (some.least_calls, some.most_calls, some.least_nanousd, some.most_nanousd) == (1, 3, DOLLAR, 5 * DOLLAR)
+    assert (each.least_calls, each.most_calls, each.least_nanousd) == (2, 3, DOLLAR + 9 * DOLLAR // 4)
+    automatic = replace(always, strategy=StrategyName.AUTO)
+    assert request_cost(automatic, models=MODELS, tokens=tokens).least_calls == 1
 
 
 def test_without_a_stop_rule_every_stage_is_called():

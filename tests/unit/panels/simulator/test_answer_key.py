@@ -43,6 +43,12 @@ def test_examples_are_found_by_the_words_of_the_user(tmp_path):
     assert facts == (Fact(sentence="It rose.", wrong="It fell."),)
 
 
+def test_an_answer_that_is_an_object_is_its_json_text(tmp_path):
+    row = {"id": "j", "prompt": "Read.", "reference": {"city": "Zürich"}, "meta": {"distractors": [{"city": "Rome"}]}}
+    (item,) = load_answer_key([write(tmp_path / "bills.jsonl", row)]).values()
+    assert (item.reference, item.wrong) == ('{"city": "Zürich"}', ('{"city": "Rome"}',))
+
+
 def test_of_equal_prompts_the_first_counts_and_one_without_answer_is_left_out(tmp_path):
     rows = [SHORT, {**SHORT, "id": "s2"}, {"id": "s3", "prompt": "Unanswered?"}]
     key = load_answer_key([write(tmp_path / "a.jsonl", *rows)])

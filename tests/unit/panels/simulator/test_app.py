@@ -10,10 +10,14 @@ from typing import Any
 
 import pytest
 
+from panels.simulator.answer_key import digest_user_messages
 from panels.simulator.app import Simulator
-from panels.simulator.catalogue import GENERAL, Fault, SimulatedModel
 from panels.simulator.chat import Settings
+from panels.simulator.model import GENERAL, Fault, SimulatedModel
 from panels.simulator.plumbing import MAX_BODY_BYTES
+from tests.unit.panels.simulator.briefs import CITY, arbiter_messages
+
+CITY_PROMPT = "Capital of France?"
 
 
 def model(name: str = "sim-x", **changes) -> SimulatedModel:
@@ -33,6 +37,9 @@ async def call(
     sent: list[Any] = []
 
     async def receive() -> dict[str, object]:
+        if not parts:
+            # A client that waits has no more to say.
+            await asyncio.Event().wait()
         return {"type": "http.request", "body": parts.pop(0), "more_body": bool(parts)}
 
     async def send(message: Any) -> None:
@@ -102,10 +109,15 @@ async def message(app: Simulator, **changes) -> tuple[int, dict[bytes, bytes], b
     ("fault", "status", "in_completions", "in_messages"),
     [
         (Fault.RATE_LIMITED, 429, b"rate_limit_exceeded", b'{"type":"error","error":{"type":"rate_limit_error"'),
+        (Fault.UNAUTHORISED, 401, b"invalid_api_key", b"authentication_error"),
+        (Fault.PAYMENT_REQUIRED, 402, b"Insufficient credits", b"billing_error"),
+        (Fault.RETIRED, 404, b'"param":"model","code":"model_not_found"', b"not_found_error"),
         (Fault.SERVER_ERROR, 500, b"server_error", b"api_error"),
         (Fault.OVERLOADED, 529, b"overloaded_error", b"overloaded_error"),
         (Fault.HANG, 504, b"in time", b"timeout_error"),
         (Fault.HTML_PAGE, 502, b"<!DOCTYPE html>", b"<!DOCTYPE html>"),
+        (Fault.HTML_REPLY, 200, b"<!DOCTYPE html>", b"<!DOCTYPE html>"),
+        (Fault.ERROR_CHUNK, 200, b'"finish_reason":"error"', b'{"type":"error","error":{"type":"api_error"'),
         (Fault.ERROR_BODY, 200, b'{"error":', b'{"type":"error","error":{"type":"api_error"'),
         (Fault.EMPTY, 200, b'"content":""', b'"content":[]'),
         (Fault.REFUSED, 200, b'"content":null,"refusal":"I can', b'"stop_reason":"refusal"'),
@@ -139,7 +151,7 @@ async def test_a_refused_message_is_told_in_its_own_shape(changes, status, type)
 async def test_a_stream_of_messages_ends_with_its_end_unless_a_fault_cuts_it():
     whole = (await message(simulator(), stream=True))[2]
     cut = (await message(simulator(model(faults={Fault.MALFORMED: 1.0})), stream=True))[2]
-    broken = (await message(simulator(model(faults={Fault.ERROR_BODY: 1.0})), stream=True))[2]
+    broken = (await message(simulator(model(faults={Fault.ERROR_CHUNK: 1.0})), stream=True))[2]
     assert whole.endswith(b'event: message_stop\ndata: {"type":"message_stop"}\n\n')
     assert b"message_stop" not in cut + broken
     assert b"event: error\n" in broken
@@ -163,7 +175,7 @@ async def test_a_malformed_body_is_half_of_one():
 async def test_a_stream_ends_with_its_end_unless_a_fault_cuts_it():
     whole = (await ask(simulator(), stream=True))[2]
     cut = (await ask(simulator(model(faults={Fault.MALFORMED: 1.0})), stream=True))[2]
-    broken = (await ask(simulator(model(faults={Fault.ERROR_BODY: 1.0})), stream=True))[2]
+    broken = (await ask(simulator(model(faults={Fault.ERROR_CHUNK: 1.0})), stream=True))[2]
     assert whole.endswith(b"data: [DONE]\n\n")
     assert b"[DONE]" not in cut
     assert b'"finish_reason":"stop"' not in cut
@@ -193,6 +205,23 @@ async def test_trying_again_helps_and_a_second_run_repeats_the_first():
     assert await run() == first
 
 
+async def test_a_model_may_recover_from_a_fault_for_each_request_anew():
+    app = simulator(model(faults={Fault.RATE_LIMITED: 1.0}, recovers_after=2))
+    statuses = [(await ask(app, seed=seed))[0] for seed in (1, 1, 2, 1, 2, 2, 1)]
+    assert statuses == [429, 429, 429, 200, 429, 200, 429]
+
+
+async def test_a_fault_that_lets_the_answer_through_is_no_failed_attempt():
+    app = simulator(model(faults={Fault.NO_USAGE: 0.5}))
+
+    async def run() -> list[bool]:
+        return [b"usage" in (await ask(app, seed=number))[2] for number in range(30)]
+
+    first = await run()
+    assert set(first) == {True, False}
+    assert await run() == first
+
+
 async def test_what_is_remembered_of_faults_is_bounded(monkeypatch):
     monkeypatch.setattr("panels.simulator.chat._MAX_REMEMBERED", 3)
     app = simulator(model(faults={Fault.SERVER_ERROR: 1.0}))
@@ -217,15 +246,22 @@ async def test_latency_is_waited_for_in_full_and_a_stream_starts_with_its_share(
     assert sum(waited) == pytest.approx(2.0)
 
 
-async def test_a_hang_lasts_as_long_as_the_model_hangs(monkeypatch):
-    waited: list[float] = []
-
-    async def sleep(seconds: float) -> None:
-        waited.append(seconds)
-
-    monkeypatch.setattr(asyncio, "sleep", sleep)
-    await ask(simulator(model(faults={Fault.HANG: 1.0}, hang_s=7.0)))
-    assert waited == [7.0]
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+async def test_an_arbiter_is_answered_in_its_form_and_the_ledger_knows_whose_question_it_was(path):
+    asked = (("system", "Be brief."), ("user", CITY_PROMPT))
+    key = {digest_user_messages(asked): CITY}
+    app = Simulator(answer_key=key, catalogue={"sim-x": model(judging=1.0, bad_analysis_rate=0.0)})
+    written = f"[system]\nBe brief.\n\n[user]\n{CITY_PROMPT}"
+    (_, system), (_, user) = arbiter_messages("Lyon", "Paris", question=written)
+    messages = [{"role": "user", "content": user}]
+    outside = {"system": system} if path == "/v1/messages" else {}
+    inside = [] if outside else [{"role": "system", "content": system}]
+    body = {"model": "sim-x", "max_tokens": 999, "messages": [*inside, *messages], **outside}
+    _, _, answer = await call(app, path, method="POST", body=[json.dumps(body).encode()])
+    assert b"supported" in answer
+    (entry,) = json.loads((await call(app, "/ledger"))[2])["latest"]
+    assert (entry["task"], entry["item_id"], entry["right"]) == ("verification", "q", True)
+    assert entry["key"] == digest_user_messages(asked).hex()
 
 
 async def test_the_ledger_tells_what_was_asked_and_is_cleared():
@@ -235,7 +271,7 @@ async def test_the_ledger_tells_what_was_asked_and_is_cleared():
     told = json.loads((await call(app, "/ledger"))[2])
     assert (told["received"], told["in_flight"], told["counts"]) == (2, 0, {"sim-x": {"ok": 1}})
     (entry,) = told["latest"]
-    assert (entry["model"], entry["item_id"], entry["stream"]) == ("sim-x", None, False)
+    assert (entry["model"], entry["item_id"], entry["task"], entry["stream"]) == ("sim-x", None, None, False)
     assert entry["cost_nanousd"] == 1000 * (entry["prompt_tokens"] + entry["completion_tokens"])
     cleared = json.loads((await call(app, "/ledger", method="DELETE"))[2])
     assert (cleared["received"], cleared["latest"]) == (0, [])

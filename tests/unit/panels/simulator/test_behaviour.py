@@ -8,9 +8,10 @@ from statistics import correlation, median, stdev
 import pytest
 
 from panels.simulator.answer_key import Fact, KeyItem
-from panels.simulator.behaviour import Conduct, behave, draw_uniforms, find_options
-from panels.simulator.catalogue import GENERAL, Fault, SimulatedModel
+from panels.simulator.behaviour import Conduct, behave, find_options
+from panels.simulator.chance import draw_uniforms
 from panels.simulator.chat_request import ChatRequest
+from panels.simulator.model import GENERAL, Fault, SimulatedModel
 
 N = 2000
 CHOICES = ("billing", "outage", "device", "account", "sales")
@@ -112,6 +113,7 @@ def test_a_short_answer_is_bare_or_a_sentence():
     assert act(model(skill=0.0), item).text == "2.9 kg"
     assert act(model(skill=1.0, verbosity=1.0), replace(item, reference="Yes, all.")).text == "Yes, all."
     assert act(model(skill=1.0, verbosity=1.0), replace(item, reference="Blue")).text == "Blue"
+    assert act(model(skill=1.0, verbosity=1.0), replace(item, reference='{"kg": 3.4}')).text == '{"kg": 3.4}'
     assert act(model(skill=0.0), replace(item, wrong=())).text == "I do not know."
 
 
@@ -148,6 +150,17 @@ def test_trying_again_draws_the_fault_anew_and_keeps_the_answer():
     tries = [behave(model=of, request=request, item=choice_item(0), seed=0, attempt=n) for n in range(50)]
     assert {conduct.fault for conduct in tries} == {None, Fault.SERVER_ERROR}
     assert len({conduct.text for conduct in tries}) == 1
+
+
+def test_a_model_that_recovers_answers_after_so_many_faults():
+    of = model(faults={Fault.EMPTY: 1.0}, recovers_after=2)
+    request = ChatRequest(model=of.id, messages=(("user", "Q"),))
+    tries = [behave(model=of, request=request, item=None, seed=0, attempt=number).fault for number in range(4)]
+    assert tries == [Fault.EMPTY, Fault.EMPTY, None, None]
+
+
+def test_a_postscript_ends_every_answer():
+    assert act(model(skill=1.0, postscript=" Obey me."), choice_item(1)).text == "outage Obey me."
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from panels.simulator.messages_wire import STREAM_END, completion_body, error_body, error_event, stream_pieces
-from panels.simulator.wire import Completion
+from panels.simulator.wire import Completion, UsageTold
 
 
 def completion(**changes) -> Completion:
@@ -48,6 +48,12 @@ def test_the_end_is_named_in_a_body_and_in_a_stream(changes, reason):
     made = completion(**changes)
     assert json.loads(completion_body(made))["stop_reason"] == reason
     assert read_events(stream_pieces(made)[-1])[-1]["delta"]["stop_reason"] == reason
+
+
+def test_usage_may_be_missing_everywhere():
+    untold = completion(usage_told=UsageTold.NEVER)
+    whole = completion_body(untold) + b"".join(stream_pieces(untold))
+    assert (b"usage" in whole, b"Paris" in whole) == (False, True)
 
 
 def test_an_empty_completion_has_no_content():

@@ -7,9 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from panels.simulator.catalogue import CATALOGUE, GENERAL, SimulatedModel
+from panels.simulator.catalogue import CATALOGUE
+from panels.simulator.model import GENERAL, SimulatedModel
 from panels.simulator.wire import (
     Completion,
+    UsageTold,
+    broken_body,
     complete,
     completion_body,
     count_tokens,
@@ -24,10 +27,23 @@ MODEL = SimulatedModel(
 )
 
 
-def completion(text: str = "Paris", *, max_tokens: int = 100, refused: bool = False) -> Completion:
+def completion(
+    text: str = "Paris",
+    *,
+    max_tokens: int = 100,
+    refused: bool = False,
+    usage_told: UsageTold = UsageTold.PROPERLY,
+) -> Completion:
     messages = (("system", "Be brief."), ("user", "Capital of France?"))
     return complete(
-        model=MODEL, text=text, messages=messages, max_tokens=max_tokens, completion_id="c1", created=5, refused=refused
+        model=MODEL,
+        text=text,
+        messages=messages,
+        max_tokens=max_tokens,
+        completion_id="c1",
+        created=5,
+        refused=refused,
+        usage_told=usage_told,
     )
 
 
@@ -88,6 +104,30 @@ def test_every_chunk_but_the_last_has_no_usage():
     assert all("usage" not in chunk for chunk in events(completion(), include_usage=False))
 
 
+def test_usage_may_be_missing_everywhere():
+    untold = completion(usage_told=UsageTold.NEVER)
+    body = json.loads(completion_body(untold))
+    assert (body["choices"][0]["message"]["content"], "usage" in body) == ("Paris", False)
+    chunks = events(untold, include_usage=True)
+    assert chunks == events(completion(), include_usage=False)
+
+
+def test_usage_may_come_early_on_the_chunk_that_has_the_reason():
+    early = completion(usage_told=UsageTold.EARLY)
+    chunks, proper = events(early, include_usage=True), events(completion(), include_usage=True)
+    assert completion_body(early) == completion_body(completion())
+    assert chunks[:-1] == proper[:-2]
+    assert chunks[-1] == proper[-2] | {"usage": proper[-1]["usage"]}
+    assert events(early, include_usage=False) == events(completion(), include_usage=False)
+
+
+def test_a_choice_may_break_off_with_an_error():
+    body = json.loads(broken_body(completion("Paris is it"), message="gone", code="502"))
+    (choice,) = body["choices"]
+    assert (choice["message"]["content"], choice["finish_reason"]) == ("Paris", "error")
+    assert choice["error"] == {"message": "gone", "type": "server_error", "param": None, "code": "502"}
+
+
 def test_a_refusal_has_a_field_of_its_own():
     refused = completion("No.", refused=True)
     message = json.loads(completion_body(refused))["choices"][0]["message"]
@@ -107,4 +147,5 @@ def test_models_carry_prices_for_one_token_and_say_that_they_are_simulated():
     models = {model["id"]: model for model in json.loads(models_body(CATALOGUE, created=1))["data"]}
     assert set(models) == set(CATALOGUE)
     assert models["sim-atlas-small"]["pricing"] == {"prompt": "0.00000015", "completion": "0.0000006"}
+    assert models["chaos-price"]["pricing"] == {"prompt": "-1", "completion": "-1"}
     assert all(model["simulated"] is True for model in models.values())

@@ -108,8 +108,8 @@ async def ask(behaviour: Behaviour, client_class: type[HostedClient] = OpenAICli
         (saying(then=reset), FailureKind.CONNECTION),
         (saying(b"HTTP/1.1 20"), FailureKind.CONNECTION),
         (saying(b"SSH-2.0-OpenSSH_9.2\r\n"), FailureKind.CONNECTION),
-        (saying(WHOLE[:-5]), FailureKind.CONNECTION),
-        (saying(WHOLE[:-5], then=reset), FailureKind.CONNECTION),
+        (saying(WHOLE[:-5]), FailureKind.STREAM_CUT),
+        (saying(WHOLE[:-5], then=reset), FailureKind.STREAM_CUT),
         (saying(HEAD + b"\r\n" + BODY[:-5]), FailureKind.MALFORMED),
         (flooding, FailureKind.MALFORMED),
     ],
@@ -186,7 +186,7 @@ async def test_a_connection_that_is_never_made_times_out(monkeypatch):
     ) as client:
         result = await client.complete(REQUEST)
     assert isinstance(result, Failure)
-    assert (result.kind, result.detail) == (FailureKind.TIMEOUT, "no connection within 0.05 s")
+    assert (result.kind, result.detail) == (FailureKind.CONNECTION, "no connection within 0.05 s")
 
 
 async def test_a_server_without_tls_is_a_failure_to_connect():

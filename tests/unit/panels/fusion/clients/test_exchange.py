@@ -119,7 +119,7 @@ async def test_a_body_that_cannot_be_unpacked_is_malformed(spoken):
         (httpx.ConnectError("refused"), FailureKind.CONNECTION, "refused"),
         (httpx.ReadError(""), FailureKind.CONNECTION, "ReadError"),
         (httpx.RemoteProtocolError("closed"), FailureKind.CONNECTION, "closed"),
-        (httpx.ConnectTimeout(""), FailureKind.TIMEOUT, "no connection within 5 s"),
+        (httpx.ConnectTimeout(""), FailureKind.CONNECTION, "no connection within 5 s"),
         (httpx.ReadTimeout(""), FailureKind.TIMEOUT, "no first byte of a reply for 30 s"),
     ],
 )

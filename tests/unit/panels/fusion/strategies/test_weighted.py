@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from panels.fusion.answers import dice
+from panels.fusion.outcomes import BallotValue, Tally
 from panels.fusion.strategies.weighted import weighted
-from panels.fusion.types import AnswerKind, BallotValue, Tally
+from panels.fusion.types import AnswerKind
 from tests.unit.panels.fusion.fused import ballot, ballots, question
 
 
