@@ -1,12 +1,21 @@
-"""Who may do what in evaluation. Everybody who can log in may read everything."""
+"""Who may do what in evaluation. Everybody who can log in may read everything, but for those who only review."""
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core.exceptions import PermissionDenied
 
+from evaluation.models import ReviewAssignment, ReviewSession
+
 WHO_RUNS_EXPERIMENTS = "Product managers can start, pause and cancel runs."
 WHO_EDITS_DATASETS = "Product managers can import datasets."
+WHO_MAKES_REVIEWS = "Product managers can make review sessions."
+WHO_OWNS_A_REVIEW = "This page is for the owner of the review session."
+WHO_REVIEWS = "You are not a reviewer of this session."
+WHO_ADJUDICATES = "Disputes are settled by this session's adjudicators and its owner."
+REVIEW_GROUPS = frozenset({"reviewer", "adjudicator"})
 
 Person = AbstractBaseUser | AnonymousUser
 
@@ -27,6 +36,44 @@ def may_run_experiments(person: Person) -> bool:
 
 def may_edit_datasets(person: Person) -> bool:
     return _may(person, "evaluation.add_dataset")
+
+
+def require_review_maker(person: Person) -> None:
+    """Raises PermissionDenied."""
+    _require(person, "evaluation.add_reviewsession", WHO_MAKES_REVIEWS)
+
+
+def require_review_owner(person: Person, session: ReviewSession) -> None:
+    """Raises PermissionDenied. Whoever made the session owns it, and so does every product manager."""
+    if not owns_review(person, session):
+        raise PermissionDenied(WHO_OWNS_A_REVIEW)
+
+
+def require_review_reviewer(assignment: ReviewAssignment | None) -> None:
+    """Raises PermissionDenied. ``assignment`` is the person's own part in the session."""
+    if assignment is None or assignment.role != ReviewAssignment.Role.REVIEWER:
+        raise PermissionDenied(WHO_REVIEWS)
+
+
+def require_review_adjudicator(person: Person, session: ReviewSession, assignment: ReviewAssignment | None) -> None:
+    """Raises PermissionDenied."""
+    assigned = assignment is not None and assignment.role == ReviewAssignment.Role.ADJUDICATOR
+    if not (assigned or owns_review(person, session)):
+        raise PermissionDenied(WHO_ADJUDICATES)
+
+
+def owns_review(person: Person, session: ReviewSession) -> bool:
+    made = person.pk is not None and session.created_by_id == person.pk
+    return made or _may(person, "evaluation.change_reviewsession")
+
+
+def may_make_reviews(person: Person) -> bool:
+    return _may(person, "evaluation.add_reviewsession")
+
+
+def sees_only_reviews(groups: Collection[str], *, is_superuser: bool) -> bool:
+    """Whether somebody in these groups sees their own review sessions and nothing else."""
+    return not is_superuser and bool(groups) and REVIEW_GROUPS.issuperset(groups)
 
 
 def _require(person: Person, permission: str, who: str) -> None:

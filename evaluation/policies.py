@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
-from evaluation.models import Run
+from evaluation.models import ReviewSession, Run
+
+T = TypeVar("T")
 
 _ACTIVE = frozenset({Run.State.QUEUED, Run.State.RUNNING})
 _HALTED = frozenset({Run.State.PAUSED, Run.State.CAPPED})
+_Review = ReviewSession.State
 
 
 class WrongState(Exception):
@@ -46,14 +50,54 @@ def is_retryable(run: Run) -> bool:
     return _holds(require_retryable, run)
 
 
+def require_review_startable(session: ReviewSession) -> None:
+    """A draft is opened, a paused session goes on."""
+    _require_review(session, frozenset({_Review.DRAFT, _Review.PAUSED}), "be opened")
+
+
+def require_review_pausable(session: ReviewSession) -> None:
+    _require_review(session, frozenset({_Review.OPEN}), "be paused")
+
+
+def require_review_closable(session: ReviewSession) -> None:
+    _require_review(session, frozenset({_Review.DRAFT, _Review.OPEN, _Review.PAUSED}), "be closed")
+
+
+def require_review_gives_items(session: ReviewSession) -> None:
+    _require_review(session, frozenset({_Review.OPEN}), "hand out items")
+
+
+def require_review_takes_votes(session: ReviewSession) -> None:
+    """A pause does not lose the vote on which somebody was at work."""
+    _require_review(session, frozenset({_Review.OPEN, _Review.PAUSED}), "take votes")
+
+
+def is_review_startable(session: ReviewSession) -> bool:
+    return _holds(require_review_startable, session)
+
+
+def is_review_pausable(session: ReviewSession) -> bool:
+    return _holds(require_review_pausable, session)
+
+
+def is_review_closable(session: ReviewSession) -> bool:
+    return _holds(require_review_closable, session)
+
+
+def _require_review(session: ReviewSession, states: frozenset[ReviewSession.State], action: str) -> None:
+    if session.state not in states:
+        state = ReviewSession.State(session.state).label.lower()
+        raise WrongState(f"This review session is {state}; it cannot {action} now.")
+
+
 def _require(run: Run, states: frozenset[Run.State], action: str) -> None:
     if run.state not in states:
         raise WrongState(f"This run is {Run.State(run.state).label.lower()}; it cannot be {action} now.")
 
 
-def _holds(require: Callable[[Run], None], run: Run) -> bool:
+def _holds(require: Callable[[T], None], thing: T) -> bool:
     try:
-        require(run)
+        require(thing)
     except WrongState:
         return False
     return True

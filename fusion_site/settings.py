@@ -61,6 +61,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "fusion_site.lib.htmx.HtmxRedirectMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "evaluation.views.review_gate.ReviewGateMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 

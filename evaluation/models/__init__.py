@@ -6,11 +6,17 @@ from evaluation.models.dataset_import import DatasetImport
 from evaluation.models.example import Example, RecordedOutput
 from evaluation.models.experiment import Arm, Experiment
 from evaluation.models.result import RunResult
+from evaluation.models.review_item import Adjudication, ReviewItem
+from evaluation.models.review_session import ReviewAssignment, ReviewSession
+from evaluation.models.review_slot import ReviewSlot
+from evaluation.models.review_vote import ReviewVote
+from evaluation.models.rubric_version import RubricVersion
 from evaluation.models.run import ArmProgress, Batch, Lease, Run
 from evaluation.models.traffic import LiveRequest
 from evaluation.models.workflow import Workflow
 
 __all__ = [
+    "Adjudication",
     "Answer",
     "Arm",
     "ArmProgress",
@@ -25,6 +31,12 @@ __all__ = [
     "Lease",
     "LiveRequest",
     "RecordedOutput",
+    "ReviewAssignment",
+    "ReviewItem",
+    "ReviewSession",
+    "ReviewSlot",
+    "ReviewVote",
+    "RubricVersion",
     "Run",
     "RunResult",
     "Workflow",

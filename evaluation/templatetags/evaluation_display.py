@@ -5,10 +5,11 @@ from __future__ import annotations
 from django import template
 from django.utils.safestring import SafeString
 
-from evaluation.models import Run
+from evaluation.models import ReviewSession, Run
 from evaluation.selectors.findings import format_confidence
 from evaluation.selectors.runs import failure_words
 from evaluation.stats.interval import Interval
+from evaluation.stats.review_levels import Verdict
 from fusion_site.lib.display import state
 from fusion_site.lib.figures import format_signed
 from fusion_site.lib.markdown import render_markdown
@@ -23,6 +24,19 @@ RUN_MARKS = {
     Run.State.CAPPED: "risk",
     Run.State.CANCELLED: "none",
     Run.State.FINISHED: "pass",
+}
+REVIEW_MARKS = {
+    ReviewSession.State.DRAFT: "none",
+    ReviewSession.State.OPEN: "info",
+    ReviewSession.State.PAUSED: "risk",
+    ReviewSession.State.CLOSED: "pass",
+}
+VERDICT_MARKS = {
+    Verdict.PASS: ("pass", "Pass"),
+    Verdict.FAIL: ("fail", "Fail"),
+    Verdict.CANT_TELL: ("info", "Can’t tell"),
+    Verdict.UNDECIDED: ("risk", "Undecided"),
+    Verdict.UNJUDGED: ("none", "No answer"),
 }
 
 register.filter("model_text", render_markdown)
@@ -57,6 +71,17 @@ def signed_percent(share: float) -> str:
 @register.simple_tag
 def run_mark(run: Run) -> SafeString:
     return state(RUN_MARKS[Run.State(run.state)], Run.State(run.state).label)
+
+
+@register.simple_tag
+def review_mark(session: ReviewSession) -> SafeString:
+    return state(REVIEW_MARKS[ReviewSession.State(session.state)], ReviewSession.State(session.state).label)
+
+
+@register.simple_tag
+def verdict_mark(verdict: Verdict) -> SafeString:
+    """What reviewers made of the facts of one answer."""
+    return state(*VERDICT_MARKS[verdict])
 
 
 @register.simple_tag

@@ -137,6 +137,17 @@
   const here = $('.site-nav [aria-current]');
   if (here && strip.scrollWidth > strip.clientWidth) strip.scrollLeft = here.offsetLeft - 16;
 
+  /* how many items wait for a reviewer, beside the last entry; a page never waits for it */
+  const showWaiting = (waiting) => {
+    if (!waiting) return;
+    const count = document.createElement('span');
+    count.className = 'count';
+    count.textContent = waiting > 999 ? '999+' : waiting;
+    count.title = `${waiting} items wait for you`;
+    $('.site-nav li:last-child a').append(count);
+  };
+  if (strip?.dataset.waiting) fetch(strip.dataset.waiting).then((reply) => reply.json()).then((found) => showWaiting(found.waiting)).catch(() => {});
+
   /* the in-page index marks the section in view */
   const index = $('[data-index]');
   const mark = (id) => $$('a', index).forEach((link) => {
