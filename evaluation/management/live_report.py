@@ -74,7 +74,7 @@ def _dollars(nanousd: int | None) -> float | None:
 
 def _lines(answered: Answered, version: PanelVersion) -> Iterator[str]:
     live = answered.live
-    yield live.text if not live.reason else f"No answer: {live.explanation}"
+    yield live.text if not live.reason else f"No answer ({live.reason}): {live.explanation}"
     yield ""
     yield from _head(answered, version)
     if live.fused is not None:
