@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 
 from evaluation.models import ReviewAssignment, ReviewItem, ReviewSession, ReviewSlot, ReviewVote
 from evaluation.selectors.review_pace import own_pace_s
-from evaluation.selectors.review_queue import FACTS, Card
+from evaluation.selectors.review_queue import FACTS, Card, joinable_by
 from evaluation.stats.preference import Preference, prefer
 from evaluation.stats.review_levels import SAME
 from fusion_site.lib.markdown import render_pair
@@ -126,7 +126,7 @@ def _answers_of(vote: ReviewVote) -> dict[str, Any]:
 def find_own_session(pk: int, person: User) -> ReviewSession | None:
     """The session if this person reviews in it, or could join it."""
     assigned = Q(assignments__person=person, assignments__role=ReviewAssignment.Role.REVIEWER)
-    found = ReviewSession.objects.filter(Q(pk=pk), assigned | Q(open_queue=True)).select_related("workflow")
+    found = ReviewSession.objects.filter(Q(pk=pk), assigned | joinable_by(person)).select_related("workflow")
     return found.distinct().first()
 
 

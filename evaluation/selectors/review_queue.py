@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
 from evaluation.models import ReviewAssignment, ReviewItem, ReviewSession, ReviewSlot, ReviewVote
+from evaluation.permissions import may_rate
 from evaluation.selectors.review_pace import own_pace_s
 from evaluation.stats.review_sides import first_is_a
 
@@ -132,12 +133,18 @@ def _known_ahead(session: ReviewSession, person: User) -> int:
 def own_sessions(person: User) -> list[OwnSession]:
     """What a person reviews or adjudicates, open ones first, and open queues that they could join."""
     parts = {part.session_id: part for part in ReviewAssignment.objects.filter(person=person)}
-    joinable = Q(open_queue=True, state=ReviewSession.State.OPEN)
-    found = ReviewSession.objects.filter(Q(pk__in=parts) | joinable).exclude(state=ReviewSession.State.DRAFT)
+    found = ReviewSession.objects.filter(Q(pk__in=parts) | joinable_by(person)).exclude(state=ReviewSession.State.DRAFT)
     ordered = sorted(
         found.select_related("workflow").order_by("-created_at", "-pk"), key=lambda session: session.state == "closed"
     )
     return [_own_session(session, person, parts.get(session.pk)) for session in ordered]
+
+
+def joinable_by(person: User) -> Q:
+    """Sessions whose queue is open to everybody who reviews, for somebody who does; nothing for anybody else."""
+    if not may_rate(person):
+        return Q(pk__in=())
+    return Q(open_queue=True, state=ReviewSession.State.OPEN)
 
 
 def _own_session(session: ReviewSession, person: User, part: ReviewAssignment | None) -> OwnSession:

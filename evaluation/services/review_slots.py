@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet
+from django.db.models.functions import Coalesce
 
 from evaluation.models import ReviewAssignment, ReviewItem, ReviewSession, ReviewSlot
 from evaluation.policies import require_review_gives_items
@@ -38,9 +39,8 @@ def claim_slots(*, session: ReviewSession, person: User, now: datetime, wanted: 
     The first one is for the screen and counts as seen; the others are fetched ahead and can be given back. Raises
     NotAssigned and WrongState.
     """
-    session.refresh_from_db(fields=["state"])
-    require_review_gives_items(session)
     assignment = _locked_assignment(session, person)
+    require_review_gives_items(assignment.session)
     held = _renewed(session, person, now)
     while len(held) < wanted:
         slot = _claim_one(session, assignment, person, now)
@@ -56,9 +56,7 @@ def claim_slots(*, session: ReviewSession, person: User, now: datetime, wanted: 
 
 def renew_lease(*, token: UUID, person: User, now: datetime) -> None:
     """The heartbeat of the item on the screen, which counts as seen from then on. Raises LeaseLost."""
-    own = _own_leased(token, person)
-    own.filter(seen_at=None).update(seen_at=now)
-    if not own.update(lease_until=now + LEASE):
+    if not _own_leased(token, person).update(lease_until=now + LEASE, seen_at=Coalesce(F("seen_at"), now)):
         raise LeaseLost
 
 
@@ -97,9 +95,9 @@ def _own_leased(token: UUID, person: User) -> QuerySet[ReviewSlot]:
 
 
 def _locked_assignment(session: ReviewSession, person: User) -> ReviewAssignment:
-    """One person's claims come one after the other, whatever they have open."""
-    own = ReviewAssignment.objects.select_for_update().filter(session=session, person=person)
-    found = own.filter(role=ReviewAssignment.Role.REVIEWER).first()
+    """One person's claims come one after the other, whatever they have open. With the session as it is now."""
+    own = ReviewAssignment.objects.select_for_update(of=("self",)).select_related("session")
+    found = own.filter(session=session, person=person, role=ReviewAssignment.Role.REVIEWER).first()
     if found is None:
         raise NotAssigned("You are not a reviewer of this session.")
     return found
@@ -110,7 +108,7 @@ def _renewed(session: ReviewSession, person: User, now: datetime) -> list[Review
     own = ReviewSlot.objects.filter(session=session, person=person, state=ReviewSlot.State.LEASED)
     if not own.update(lease_until=now + LEASE):
         return []
-    return list(own.select_related("item").order_by(F("seen_at").desc(nulls_last=True), "pk"))
+    return list(own.select_related("item", "session").order_by(F("seen_at").desc(nulls_last=True), "pk"))
 
 
 def _mark_seen(slot: ReviewSlot, now: datetime) -> None:
@@ -160,13 +158,19 @@ def _make_own_slot(item: ReviewItem, person: User, now: datetime) -> ReviewSlot:
 
 
 def _claim_open(session: ReviewSession, person: User, now: datetime) -> ReviewSlot | None:
-    free = Q(state=ReviewSlot.State.OPEN) | Q(state=ReviewSlot.State.LEASED, lease_until__lte=now)
+    """What somebody left behind comes first, then what nobody has had; each is one walk along an index."""
+    left = Q(state=ReviewSlot.State.LEASED, lease_until__lte=now)
+    return _claim_where(left, session, person, now) or _claim_where(
+        Q(state=ReviewSlot.State.OPEN), session, person, now
+    )
+
+
+def _claim_where(free: Q, session: ReviewSession, person: User, now: datetime) -> ReviewSlot | None:
     had = ReviewSlot.objects.filter(item=OuterRef("item"), person=person)
-    waiting = ReviewSlot.objects.filter(
-        free, ~Exists(had), session=session, personal=False, state__in=["open", "leased"]
-    ).order_by("position", "number")
+    waiting = ReviewSlot.objects.filter(free, ~Exists(had), session=session, personal=False)
+    ordered = waiting.select_related("item", "session").order_by("position", "number")
     for _ in range(_TRIES):
-        slot = waiting.select_for_update(skip_locked=True, of=("self",)).first()
+        slot = ordered.select_for_update(skip_locked=True, of=("self",)).first()
         if slot is None or _take(slot, free, person, now):
             return slot
     return None
