@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import random
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -99,7 +99,7 @@ def create_review_session(*, plan: SessionPlan, by: User | None, now: datetime, 
     session = _store_session(plan, by, now, seed, population=len(pairs) - _known_count(plan))
     items = _store_items(session, picks)
     _store_slots(session, [item for item in items if item.kind == ReviewItem.Kind.REGULAR])
-    _store_people(session, plan, now)
+    store_people(session, reviewers=plan.reviewers, adjudicators=plan.adjudicators, now=now)
     return session
 
 
@@ -307,10 +307,13 @@ def _store_slots(session: ReviewSession, items: Sequence[ReviewItem]) -> None:
     )
 
 
-def _store_people(session: ReviewSession, plan: SessionPlan, now: datetime) -> None:
+def store_people(
+    session: ReviewSession, *, reviewers: Iterable[User], adjudicators: Iterable[User], now: datetime
+) -> None:
+    """The parts of a session that was just made."""
     roles = ReviewAssignment.Role
-    parts = [(person, roles.REVIEWER) for person in plan.reviewers]
-    parts += [(person, roles.ADJUDICATOR) for person in plan.adjudicators]
+    parts = [(person, roles.REVIEWER) for person in reviewers]
+    parts += [(person, roles.ADJUDICATOR) for person in adjudicators]
     ReviewAssignment.objects.bulk_create(
         ReviewAssignment(session=session, person=person, role=role, created_at=now) for person, role in parts
     )

@@ -27,6 +27,7 @@ _PREFERENCE = (
     (5, "B much better"),
     (0, "Both unusable"),
 )
+_WITHOUT_STRENGTH = ((2, "A better"), (3, "Same"), (4, "B better"))
 STANDARD_NAME = "Facts and preference"
 
 
@@ -35,9 +36,12 @@ def standard_rubric(*, now: datetime) -> RubricVersion:
     return _rubric(STANDARD_NAME, _standard_questions(), now)
 
 
-def preference_rubric(*, now: datetime) -> RubricVersion:
-    """Preference alone, as an imported pair file has it."""
-    return _rubric("Preference", _standard_questions()[2:], now)
+def preference_rubric(*, now: datetime, with_strength: bool) -> RubricVersion:
+    """Preference alone, as an imported pair file has it; without strength it says which one is better, not how much."""
+    [question] = _standard_questions()[2:]
+    if with_strength:
+        return _rubric("Preference", [question], now)
+    return _rubric("Preference without strength", [question | {"levels": _levels(_WITHOUT_STRENGTH)}], now)
 
 
 def _standard_questions() -> list[dict[str, Any]]:

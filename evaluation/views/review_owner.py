@@ -21,7 +21,10 @@ from evaluation.policies import WrongState, is_review_closable, is_review_pausab
 from evaluation.selectors.review_assisted import assisted_hallucination
 from evaluation.selectors.review_desk import session_desk
 from evaluation.selectors.review_export import COLUMNS, export_rows
-from evaluation.selectors.review_outcome import judged_items, review_outcome
+from evaluation.selectors.review_judged import judged_items
+from evaluation.selectors.review_members import bad_claim_members
+from evaluation.selectors.review_outcome import review_outcome
+from evaluation.selectors.review_quality import session_quality
 from evaluation.services.review_sessions import (
     InvalidReviewSession,
     assign_person,
@@ -95,6 +98,8 @@ def _session_page(request: HttpRequest, session: ReviewSession, assign: AssignFo
     context = {
         "session": session,
         "desk": session_desk(session, now),
+        "quality": session_quality(session),
+        "exports": COLUMNS,
         "assign": assign,
         "now": now,
         "is_startable": is_review_startable(session),
@@ -117,9 +122,13 @@ def show_results(request: HttpRequest, pk: int) -> HttpResponse:
         "assisted": list(zip(names, assisted_hallucination(session, everything), strict=True)),
         "exports": COLUMNS,
         "agreements": [
-            _agreement_row("Facts", outcome.facts_agreement),
+            *(
+                _agreement_row(f"Facts, {name}", found)
+                for name, found in zip(names, outcome.facts_agreement, strict=True)
+            ),
             _agreement_row("Preference", outcome.preference_agreement),
         ],
+        "sources": bad_claim_members(session, everything),
     }
     return render(request, "evaluation/review_results.html", context)
 

@@ -5,7 +5,7 @@ from django.test import Client
 
 from evaluation.models import ReviewSession
 from evaluation.selectors.review_assisted import assisted_hallucination
-from evaluation.selectors.review_outcome import judged_items
+from evaluation.selectors.review_judged import judged_items
 from evaluation.services.review_sessions import SessionPlan, create_review_session
 from tests.factories import NOW
 from tests.integration.evaluation.finished_runs import make_finished_run

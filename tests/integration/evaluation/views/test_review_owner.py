@@ -258,7 +258,7 @@ def test_an_adjudicator_sees_no_arm(disputed):
 
 def test_the_results_name_their_denominators(manager, disputed):
     page = soup(manager.get(f"/review/{disputed.session_id}/results/"))
-    assert page.select_one(".verdict").get_text().strip() == "Label 194 more"
+    assert page.select_one(".verdict").get_text().strip() == "Label 194 more (150 minutes)"
     [first, second] = page.select("#main section table")[0].select("tbody tr")
     assert "no data" in first.select_one("td").get_text()
     assert "n 1" in second.select_one("td").get_text()
