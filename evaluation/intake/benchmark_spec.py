@@ -176,7 +176,9 @@ def _tuples(value: Any) -> Any:
 def _first_problem(error: ValidationError, loaded: dict[str, Any]) -> str:
     first = error.errors(include_url=False)[0]
     message = _REMEDIES.get(first["type"], first["msg"]).removeprefix("Value error, ")
-    return f"{_place(first['loc'], loaded)}{message.replace('Input should be', 'has to be')}"
+    for theirs in ("Input should", "String should"):
+        message = message.replace(theirs, "has to")
+    return _place(first["loc"], loaded) + message
 
 
 def _place(location: tuple[int | str, ...], loaded: dict[str, Any]) -> str:

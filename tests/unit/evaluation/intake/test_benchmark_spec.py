@@ -90,6 +90,7 @@ def test_weights_come_from_labelled_files_or_by_hand(folder: Path) -> None:
         ('members = ["s"]', 'members = "s"', r'arm 1 "strong", members: has to be a list in \[ \]'),
         ('members = ["s"]', "members = [7]", r"members 1: has to be a text in quotes"),
         ('answer = "choice"\n', "", r"dataset, answer: is missing; add it"),
+        ('name = "staged"', f'name = "{121 * "n"}"', r"name: has to have at most 120 characters"),
         ('name = "staged"', 'name = " "', r"arm 2 .*, name: is empty; give it a text"),
         ("stop_at = 1", 'stop_at = "high"', r"stop_at: has to be a number"),
         ("baseline = true", "baseline = 1", r"baseline: has to be true or false"),
