@@ -106,12 +106,15 @@ def _locked_assignment(session: ReviewSession, person: User) -> ReviewAssignment
 
 
 def _renewed(session: ReviewSession, person: User, now: datetime, screen: UUID | None) -> list[ReviewSlot]:
-    """What the person holds, whether or not the lease has run out: what was on the screen last comes first."""
+    """What the person holds, whether or not the lease has run out: what was on the screen last comes first.
+
+    The rest follows by position, so that calibration items stay ahead of what is rated after them.
+    """
     own = ReviewSlot.objects.filter(session=session, person=person, state=ReviewSlot.State.LEASED)
     seen_at = Case(When(lease_token=screen, seen_at=None, then=Value(now)), default=F("seen_at"))
     if not own.update(lease_until=now + LEASE, seen_at=seen_at):
         return []
-    return list(own.select_related("item", "session").order_by(F("seen_at").desc(nulls_last=True), "pk"))
+    return list(own.select_related("item", "session").order_by(F("seen_at").desc(nulls_last=True), "position", "pk"))
 
 
 def _mark_seen(slot: ReviewSlot, now: datetime) -> None:

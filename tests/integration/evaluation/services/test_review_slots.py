@@ -134,6 +134,18 @@ def test_a_claim_renews_what_is_held_and_notes_what_is_on_the_screen(session):
     assert {slot.lease_until for slot in held} == {later + LEASE}
 
 
+def test_calibration_stays_ahead_of_what_was_fetched_after_it(session):
+    make_review_item(session, slots=1, position=7)
+    for position in (0, 1):
+        make_review_item(session, kind="calibration", position=position, expected={"first": [1]})
+    (person,) = make_reviewers(session, calibrated_at=None)
+    fetched = claim(session, person, wanted=3)
+    assert [slot.position for slot in fetched] == [0, 1, 7]
+    assert [slot.position for slot in claim(session, person, wanted=3)] == [0, 1, 7]
+    vote(fetched[0], person)
+    assert claim(session, person)[0].position == 1
+
+
 def test_what_was_left_behind_goes_first(session):
     make_queue(session, items=2, slots=1)
     one, other = make_reviewers(session, 2)
