@@ -31,7 +31,14 @@ Clock = Callable[[], datetime]
 SIMULATED = "simulated"
 PASSWORD = "quorum-sample"
 # Login name to group; the last may do everything.
-LOGINS = {"manager": "product manager", "viewer": "viewer", "admin": ""}
+LOGINS = {
+    "manager": "product manager",
+    "viewer": "viewer",
+    "reviewer": "reviewer",
+    "reviewer-2": "reviewer",
+    "adjudicator": "adjudicator",
+    "admin": "",
+}
 _MAX_TOKENS = 256
 _CONCURRENCY = 48
 _CAP = Decimal("2.00")
@@ -121,7 +128,7 @@ def _create_experiment(sample: SampleWorkflow, models: Mapping[str, LanguageMode
         for panel in (sample.baseline, *sample.candidates)
     ]
     return create_experiment(
-        title=f"{sample.name}: panel against the current model",
+        title=sample.experiment_title,
         workflow=workflow,
         dataset_version=version,
         replies=Experiment.Replies.LIVE,

@@ -39,10 +39,14 @@ class Card:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """``total`` is what this person can still do, and has done; ``minutes_left`` at their own pace, None if unknown."""
+    """``total`` is what this person can still do, and has done.
+
+    ``pace_s`` is their own, seconds an item, and ``minutes_left`` follows from it; None while there is none.
+    """
 
     done: int
     total: int
+    pace_s: float | None
     minutes_left: int | None
 
 
@@ -111,6 +115,7 @@ def progress_of(session: ReviewSession, person: User) -> Progress:
     return Progress(
         done=counts["done"],
         total=counts["done"] + left,
+        pace_s=pace_s,
         minutes_left=None if pace_s is None else ceil(left * pace_s / 60),
     )
 

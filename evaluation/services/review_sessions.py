@@ -281,7 +281,7 @@ def _item(
         first_answer=pair.first,
         second_answer=pair.second,
         name=pair.example.item_id,
-        question=question_of(pair.example) or pair.example.item_id,
+        question=question_of(pair.example, shows_evidence=session.shows_evidence) or pair.example.item_id,
         evidence=pair.example.context,
         reference=reference_of(pair.example),
         first_text=first.text,

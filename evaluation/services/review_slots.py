@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet
+from django.db.models import Case, Exists, F, Max, OuterRef, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 
 from evaluation.models import ReviewAssignment, ReviewItem, ReviewSession, ReviewSlot
@@ -33,15 +33,17 @@ class NotAssigned(Exception):
 
 
 @transaction.atomic
-def claim_slots(*, session: ReviewSession, person: User, now: datetime, wanted: int = 1) -> list[ReviewSlot]:
+def claim_slots(
+    *, session: ReviewSession, person: User, now: datetime, wanted: int = 1, screen: UUID | None = None
+) -> list[ReviewSlot]:
     """Up to ``wanted`` slots leased to ``person``: those they hold already, then new ones. Fewer when none is left.
 
-    The first one is for the screen and counts as seen; the others are fetched ahead and can be given back. Raises
-    NotAssigned and WrongState.
+    The first one, or that with the token ``screen``, is on the screen and counts as seen; the others are fetched ahead
+    and can be given back. Raises NotAssigned and WrongState.
     """
     assignment = _locked_assignment(session, person)
     require_review_gives_items(assignment.session)
-    held = _renewed(session, person, now)
+    held = _renewed(session, person, now, screen)
     while len(held) < wanted:
         slot = _claim_one(session, assignment, person, now)
         if slot is None:
@@ -103,12 +105,16 @@ def _locked_assignment(session: ReviewSession, person: User) -> ReviewAssignment
     return found
 
 
-def _renewed(session: ReviewSession, person: User, now: datetime) -> list[ReviewSlot]:
-    """What the person holds, whether or not the lease has run out: what was on the screen last comes first."""
+def _renewed(session: ReviewSession, person: User, now: datetime, screen: UUID | None) -> list[ReviewSlot]:
+    """What the person holds, whether or not the lease has run out: what was on the screen last comes first.
+
+    The rest follows by position, so that calibration items stay ahead of what is rated after them.
+    """
     own = ReviewSlot.objects.filter(session=session, person=person, state=ReviewSlot.State.LEASED)
-    if not own.update(lease_until=now + LEASE):
+    seen_at = Case(When(lease_token=screen, seen_at=None, then=Value(now)), default=F("seen_at"))
+    if not own.update(lease_until=now + LEASE, seen_at=seen_at):
         return []
-    return list(own.select_related("item", "session").order_by(F("seen_at").desc(nulls_last=True), "pk"))
+    return list(own.select_related("item", "session").order_by(F("seen_at").desc(nulls_last=True), "position", "pk"))
 
 
 def _mark_seen(slot: ReviewSlot, now: datetime) -> None:

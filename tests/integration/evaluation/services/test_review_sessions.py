@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -311,3 +312,17 @@ def test_a_person_has_one_part(finished):
     assign_person(session=session, person=person, role="adjudicator", now=NOW)
     assert session.assignments.count() == 2
     assert session.assignments.get(person=person).role == "adjudicator"
+
+
+@pytest.mark.parametrize(
+    ("asked", "shows_evidence", "shown"),
+    [
+        ("The note.\n\nWhich?", True, "Which?"),
+        ("The note.\n\nWhich?", False, "The note.\n\nWhich?"),
+        ("The note.", True, "The note."),
+    ],
+)
+def test_evidence_in_a_question_stands_once_on_the_page(asked, shows_evidence, shown, finished):
+    Example.objects.update(prompt=json.dumps([{"role": "user", "content": asked}]), context="The note.")
+    session = create(finished, shows_evidence=shows_evidence)
+    assert set(session.items.values_list("question", flat=True)) == {shown}
