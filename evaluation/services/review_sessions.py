@@ -17,6 +17,8 @@ from evaluation.policies import (
     require_review_startable,
 )
 from evaluation.services.review_pairs import (
+    GROUP,
+    NO_VALUE,
     Expected,
     Pair,
     Pick,
@@ -197,7 +199,7 @@ def _known_count(plan: SessionPlan) -> int:
 def _picks(plan: SessionPlan, pairs: Sequence[Pair], seed: str) -> list[Pick]:
     """Raises InvalidReviewSession where the run has too few items."""
     known = known_pairs(pairs, told=plan.expected)
-    problems = [*_supply_problems(plan, pairs=len(pairs), known=len(known))]
+    problems = [*_supply_problems(plan, pairs=len(pairs), known=len(known)), *_strata_problems(plan, pairs)]
     if problems:
         raise InvalidReviewSession(problems)
     special = pick_known(known, calibration=plan.calibration_count, gold=plan.gold_count, seed=seed)
@@ -222,6 +224,14 @@ def _supply_problems(plan: SessionPlan, *, pairs: int, known: int) -> Iterator[t
             f"Ask for at most {pairs - wanted}."
         )
         yield "size", message
+
+
+def _strata_problems(plan: SessionPlan, pairs: Sequence[Pair]) -> Iterator[tuple[str, str]]:
+    if plan.method != ReviewSession.Method.STRATIFIED or not pairs:
+        return
+    if all(pair.stratum(plan.strata_field) == NO_VALUE for pair in pairs):
+        known = ", ".join(sorted({GROUP, *(key for pair in pairs for key in pair.example.meta)}))
+        yield "strata_field", f"No item has a “{plan.strata_field}”; the items’ fields are {known}."
 
 
 def _store_session(plan: SessionPlan, by: User | None, now: datetime, seed: str, *, population: int) -> ReviewSession:

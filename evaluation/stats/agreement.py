@@ -67,7 +67,7 @@ def agreement(
         items=len(counts),
         alpha=alpha,
         interval=_interval(tables, metric, seed, resamples, level) if has_interval else None,
-        ac1=_ac1(counts, weighing),
+        ac1=_ac1(ratings, levels, weights),
         share=float(np.average(_pair_shares(counts), weights=weighing)),
     )
 
@@ -87,26 +87,25 @@ def gwet_ac1(ratings: Ratings, *, levels: int) -> float | None:
 
     Source: K. L. Gwet, Br. J. Math. Stat. Psychol. 61:29-48 (2008), equations 4 to 6, for several raters.
     """
-    counts = _counts(ratings, levels)
-    return _ac1(counts, _weighing(ratings, None)) if len(counts) else None
+    return _ac1(ratings, levels, None) if len(_counts(ratings, levels)) else None
 
 
-def _counts(ratings: Ratings, levels: int) -> "Floats":
-    """Ratings of each level by item, of the items with two or more; shape (items, levels)."""
+def _counts(ratings: Ratings, levels: int, least: int = 2) -> "Floats":
+    """Ratings of each level by item, of the items with ``least`` or more; shape (items, levels)."""
     import numpy as np
 
-    rows = [row for row in ratings if len(row) > 1]
+    rows = [row for row in ratings if len(row) >= least]
     if any(not 0 <= rating < levels for row in ratings for rating in row):
         raise ValueError(f"A rating lies between 0 and {levels - 1}.")
     return np.array([np.bincount(row, minlength=levels) for row in rows], dtype=float).reshape(len(rows), levels)
 
 
-def _weighing(ratings: Ratings, weights: Weights) -> "Floats":
-    """The weights of the items with two or more ratings, 1 on average."""
+def _weighing(ratings: Ratings, weights: Weights, least: int = 2) -> "Floats":
+    """The weights of the items with ``least`` or more ratings, 1 on average."""
     import numpy as np
 
     given = [1.0] * len(ratings) if weights is None else weights
-    kept = np.array([weight for row, weight in zip(ratings, given, strict=True) if len(row) > 1])
+    kept = np.array([weight for row, weight in zip(ratings, given, strict=True) if len(row) >= least])
     return np.asarray(kept / kept.mean()) if len(kept) else kept
 
 
@@ -172,13 +171,14 @@ def _pair_shares(counts: "Floats") -> "Floats":
     return np.asarray((counts * (counts - 1)).sum(axis=1) / (n * (n - 1)))
 
 
-def _ac1(counts: "Floats", weighing: "Floats") -> float | None:
+def _ac1(ratings: Ratings, levels: int, weights: Weights) -> float | None:
+    """Also items with one rating say how common a level is."""
     import numpy as np
 
-    levels = counts.shape[1]
     if levels < 2:
         return None
-    observed = np.average(_pair_shares(counts), weights=weighing)
-    shares = np.average(counts / counts.sum(axis=1)[:, None], axis=0, weights=weighing)
+    observed = np.average(_pair_shares(_counts(ratings, levels)), weights=_weighing(ratings, weights))
+    every = _counts(ratings, levels, least=1)
+    shares = np.average(every / every.sum(axis=1)[:, None], axis=0, weights=_weighing(ratings, weights, least=1))
     chance = (shares * (1 - shares)).sum() / (levels - 1)
     return float((observed - chance) / (1 - chance))

@@ -23,7 +23,7 @@ from evaluation.selectors.review_desk import session_desk
 from evaluation.selectors.review_export import COLUMNS, export_rows
 from evaluation.selectors.review_judged import judged_items
 from evaluation.selectors.review_members import bad_claim_members
-from evaluation.selectors.review_outcome import review_outcome
+from evaluation.selectors.review_outcome import ReviewOutcome, review_outcome
 from evaluation.selectors.review_quality import session_quality
 from evaluation.services.review_sessions import (
     InvalidReviewSession,
@@ -121,13 +121,7 @@ def show_results(request: HttpRequest, pk: int) -> HttpResponse:
         "outcome": outcome,
         "assisted": list(zip(names, assisted_hallucination(session, everything), strict=True)),
         "exports": COLUMNS,
-        "agreements": [
-            *(
-                _agreement_row(f"Facts, {name}", found)
-                for name, found in zip(names, outcome.facts_agreement, strict=True)
-            ),
-            _agreement_row("Preference", outcome.preference_agreement),
-        ],
+        "agreements": _agreement_rows(outcome),
         "sources": bad_claim_members(session, everything),
     }
     return render(request, "evaluation/review_results.html", context)
@@ -140,6 +134,14 @@ def export_session(request: HttpRequest, pk: int, what: str, kind: str) -> HttpR
         raise Http404
     rows = export_rows(session, what)
     return export_response(request, rows, kind=kind, name=f"review-{session.pk}-{what}", columns=COLUMNS[what])
+
+
+def _agreement_rows(outcome: ReviewOutcome) -> list[dict[str, Any]]:
+    facts = zip(outcome.arms, outcome.facts_agreement, strict=True) if outcome.has_facts else ()
+    return [
+        *(_agreement_row(f"Facts, {arm.name}", found) for arm, found in facts),
+        _agreement_row("Preference", outcome.preference_agreement),
+    ]
 
 
 def _agreement_row(question: str, found: Agreement | None) -> dict[str, Any]:

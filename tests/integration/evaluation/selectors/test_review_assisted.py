@@ -56,6 +56,14 @@ def test_it_is_not_said_of_a_handful(session):
     assert assisted_hallucination(session, few) == (None, None)
 
 
+def test_the_page_says_why_it_is_not_said(manager_client, session):
+    address = f"/review/{session.pk}/results/"
+    session.items.filter(position__gte=9).delete()
+    assert "too early. It takes 10 settled items" in manager_client.get(address).content.decode()
+    ReviewSession.objects.update(method="disagreement")
+    assert "only for a random sample" in manager_client.get(address).content.decode()
+
+
 def test_it_stands_on_the_page(manager_client, session):
     page = manager_client.get(f"/review/{session.pk}/results/").content.decode()
     assert "With the scorer’s help" in page

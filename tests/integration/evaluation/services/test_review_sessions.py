@@ -73,6 +73,12 @@ def test_a_session_has_its_items_slots_and_people(finished):
     assert {item.inclusion for item in session.items.filter(kind="regular")} == {10 / 17}
 
 
+def test_a_field_that_no_item_has_is_no_field_to_stratify_by(finished):
+    Example.objects.update(meta={"region": "north"})
+    problems = refused(finished, method="stratified", strata_field="colour")
+    assert problems == {"strata_field": "No item has a “colour”; the items’ fields are group, region."}
+
+
 def test_two_sessions_share_the_rubric(finished):
     assert create(finished).rubric == create(finished, title="Again").rubric
 
