@@ -16,7 +16,7 @@ from panels.fusion import resilience, retry
 from panels.fusion.clients.anthropic import AnthropicClient
 from panels.fusion.clients.openai import OpenAIClient
 from panels.fusion.types import ArbiterWhen, FailureKind, StrategyName
-from panels.models import LanguageModel
+from panels.models import LanguageModel, ProviderHealth
 from panels.simulator.answer_key import KeyItem, digest_user_messages
 from panels.simulator.catalogue import CATALOGUE
 from panels.simulator.chaos import CHAOS_MODELS
@@ -245,6 +245,19 @@ def test_a_model_that_fails_five_times_in_a_row_is_not_asked_any_more(shell, sim
     members = models_of(simulator, *GOOD, "chaos-500")
     kinds = [asked(shell, members, "--json").fusion["failed_models"][0]["error"].split(":")[0] for _ in range(3)]
     assert kinds == ["server", "server", "breaker_open"]
+
+
+def test_simulated_models_are_labelled_with_their_numbers(shell, simulator):
+    *members, judge = models_of(simulator, *GOOD, JUDGE)
+    panel = {"strategy": StrategyName.SYNTHESIS, "arbiter": judge, "when": ArbiterWhen.ALWAYS}
+    assert asked(shell, members, "--json", **panel).json["simulated"] == [*GOOD, JUDGE]
+    assert f"simulated, with all their numbers: {', '.join(GOOD)}" in asked(shell, members).out.splitlines()
+
+
+def test_what_a_question_finds_of_its_providers_is_kept_for_their_page(shell, simulator):
+    asked(shell, models_of(simulator, *GOOD, "chaos-500"))
+    (noted,) = ProviderHealth.objects.all()
+    assert "chaos-500" in str(noted.breakers)
 
 
 # The documentation
