@@ -48,6 +48,10 @@ def build_simulator(arguments: argparse.Namespace) -> Simulator:
     )
 
 
+# As long as providers keep a connection: one closed in the moment of its next use is a fault that nobody planted.
+_KEEP_ALIVE_S = 75
+
+
 def main(arguments: Sequence[str]) -> int:
     parsed = read_arguments(arguments)
     try:
@@ -56,7 +60,15 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"The simulator cannot start: {error}\n")
         return 2
     sys.stderr.write(f"Simulated providers on http://{parsed.host}:{parsed.port}/v1\n")
-    uvicorn.run(simulator, host=parsed.host, port=parsed.port, log_level="warning", access_log=False, lifespan="off")
+    uvicorn.run(
+        simulator,
+        host=parsed.host,
+        port=parsed.port,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        timeout_keep_alive=_KEEP_ALIVE_S,
+    )
     return 0
 
 
