@@ -6,7 +6,6 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from panels.models import AuditEntry, Member, PanelVersion, Provider, ProviderHealth
-from panels.models.audit_entry import GENESIS
 from panels.services.audit import record_audit
 from tests.constraints import Check, Unique, constraints_of, refuse
 from tests.factories import NOW, make_model, make_panel_version, make_provider, make_user
