@@ -16,7 +16,7 @@ from django.contrib import admin
 from django.db import transaction
 from django.http import HttpResponseBase
 from django.test import RequestFactory
-from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.urls import URLResolver, get_resolver, reverse
 
 from tests.integration.permission_world import ANYBODY, ROLES, SUPERUSER, Arguments, World, make_world
 
@@ -234,7 +234,7 @@ def names(resolver: URLResolver | None = None, room: str = "") -> Iterator[str]:
     for entry in (resolver or get_resolver()).url_patterns:
         if isinstance(entry, URLResolver):
             yield from names(entry, f"{room}{entry.namespace}:" if entry.namespace else room)
-        elif isinstance(entry, URLPattern) and (entry.name or room != "admin:"):
+        elif entry.name or room != "admin:":
             yield f"{room}{entry.name}"
 
 
