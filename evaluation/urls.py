@@ -9,6 +9,7 @@ from evaluation.views import (
     experiments,
     imports,
     overview,
+    pair_imports,
     review_disputes,
     review_owner,
     review_page,
@@ -22,6 +23,7 @@ app_name = "evaluation"
 urlpatterns: list[URLPattern] = [
     path("", overview.show_overview, name="overview"),
     path("workflows/<slug:slug>/", workflows.show_workflow, name="workflow"),
+    path("workflows/<slug:slug>/edit/", workflows.edit_workflow, name="workflow-edit"),
     path("datasets/", datasets.list_datasets, name="datasets"),
     path("datasets/upload/", imports.upload_dataset, name="dataset-upload"),
     path("datasets/imports/<int:pk>/", imports.show_import, name="import"),
@@ -46,6 +48,7 @@ urlpatterns: list[URLPattern] = [
     path("keys/<int:pk>/revoke/", api_keys.revoke, name="key-revoke"),
     path("review/", reviews.list_reviews, name="reviews"),
     path("review/waiting/", reviews.count_waiting, name="reviews-waiting"),
+    path("review/import/", pair_imports.upload_pairs, name="review-import"),
     path("review/new/", review_owner.create_session, name="review-create"),
     path("review/<int:pk>/session/", review_owner.show_session, name="review-session"),
     path("review/<int:pk>/results/", review_owner.show_results, name="review-results"),

@@ -8,7 +8,7 @@ class Workflow(models.Model):
     """A product use, with the targets its panel has to meet. A target that is null has not been set.
 
     Where it ``masks``, personal data in a prompt is replaced by placeholders before it leaves: first the values of
-    the examples' ``sensitive_fields`` (names), then what patterns find.
+    the examples' ``sensitive_fields`` (names), then what patterns find. It holds for its experiments and its datasets.
     """
 
     class DataClass(models.TextChoices):
@@ -37,6 +37,13 @@ class Workflow(models.Model):
             models.CheckConstraint(
                 name="workflow_target_accuracy_is_share",
                 condition=Q(target_accuracy=None) | Q(target_accuracy__gte=0, target_accuracy__lte=1),
+            ),
+            models.CheckConstraint(
+                name="workflow_target_p95_positive", condition=Q(target_p95_ms=None) | Q(target_p95_ms__gt=0)
+            ),
+            models.CheckConstraint(
+                name="workflow_target_cost_saves_at_most_all",
+                condition=Q(target_cost_change=None) | Q(target_cost_change__gte=-1),
             ),
         ]
 

@@ -115,6 +115,7 @@ PAGES: dict[str, Page] = {
     # Sends who only reviews on to their sessions, whatever they ask.
     "evaluation:overview": Page(read=MEMBERS, write=MEMBERS - READERS),
     "evaluation:workflow": Page(read=READERS, args=lambda _: {"slug": "sales"}),
+    "evaluation:workflow-edit": Page(read=MANAGERS, write=MANAGERS, args=lambda _: {"slug": "sales"}),
     "evaluation:datasets": Page(read=READERS),
     "evaluation:dataset-upload": Page(read=READERS, write=MANAGERS),
     "evaluation:import": Page(read=READERS, write=MANAGERS, args=_import),
@@ -142,6 +143,7 @@ PAGES: dict[str, Page] = {
     "evaluation:reviews": Page(read=MEMBERS),
     "evaluation:reviews-waiting": Page(read=MEMBERS),
     "evaluation:review-create": Page(read=MANAGERS, write=MANAGERS),
+    "evaluation:review-import": Page(read=MANAGERS, write=MANAGERS),
     "evaluation:review-session": Page(read=MANAGERS, args=_review),
     "evaluation:review-results": Page(read=MANAGERS, args=_review),
     "evaluation:review-export": Page(
