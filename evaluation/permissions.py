@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import cast
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.contrib.auth.models import AnonymousUser, Group, User
 from django.core.exceptions import PermissionDenied
 
 from evaluation.models import ReviewAssignment, ReviewSession
@@ -16,14 +17,18 @@ WHO_MAKES_REVIEWS = "Product managers can make review sessions."
 WHO_OWNS_A_REVIEW = "This page is for the owner of the review session."
 WHO_REVIEWS = "You are not a reviewer of this session."
 WHO_ADJUDICATES = "Disputes are settled by this session's adjudicators and its owner."
+WHO_MANAGES_KEYS = "API keys are managed by product managers and administrators."
 REVIEW_GROUPS = frozenset({"reviewer", "adjudicator"})
 
-Person = AbstractBaseUser | AnonymousUser
+Person = User | AnonymousUser
 
 
-def require_experimenter(person: Person) -> None:
-    """Raises PermissionDenied. One permission covers experiments and their runs: starting either spends money."""
-    _require(person, "evaluation.add_run", WHO_RUNS_EXPERIMENTS)
+def require_experimenter(person: Person) -> User:
+    """The person, who may. Raises PermissionDenied.
+
+    One permission covers experiments and their runs: starting either spends money.
+    """
+    return _require(person, "evaluation.add_run", WHO_RUNS_EXPERIMENTS)
 
 
 def require_dataset_editor(person: Person) -> None:
@@ -46,6 +51,11 @@ def may_run_experiments(person: Person) -> bool:
 
 def may_edit_datasets(person: Person) -> bool:
     return _may(person, "evaluation.add_dataset")
+
+
+def require_key_manager(person: Person) -> User:
+    """The person, who may. Raises PermissionDenied."""
+    return _require(person, "evaluation.add_apikey", WHO_MANAGES_KEYS)
 
 
 def require_review_maker(person: Person) -> None:
@@ -81,6 +91,19 @@ def may_make_reviews(person: Person) -> bool:
     return _may(person, "evaluation.add_reviewsession")
 
 
+def may_change_person(person: Person, other: User | None) -> bool:
+    """Administrators change people, but only somebody who may do everything changes another who may."""
+    allowed = _may(person, "auth.change_user")
+    return allowed and (person.is_superuser or other is None or not other.is_superuser)
+
+
+def may_change_group(person: Person, group: Group | None) -> bool:
+    """Administrators change groups, but not one that they are in: nobody raises themselves."""
+    if not _may(person, "auth.change_group"):
+        return False
+    return person.is_superuser or group is None or not person.groups.filter(pk=group.pk).exists()
+
+
 def may_rate(person: Person) -> bool:
     """Whether they may join an open queue; whoever is named by a session's owner reviews in it anyway."""
     return _may(person, "evaluation.add_reviewvote")
@@ -91,10 +114,11 @@ def sees_only_reviews(groups: Collection[str], *, is_superuser: bool) -> bool:
     return not is_superuser and bool(groups) and REVIEW_GROUPS.issuperset(groups)
 
 
-def _require(person: Person, permission: str, who: str) -> None:
+def _require(person: Person, permission: str, who: str) -> User:
     if not _may(person, permission):
         raise PermissionDenied(who)
+    return cast("User", person)  # nobody else has permissions
 
 
 def _may(person: Person, permission: str) -> bool:
-    return bool(person.has_perm(permission))  # type: ignore[union-attr] # users come with PermissionsMixin
+    return person.has_perm(permission)

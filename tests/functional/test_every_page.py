@@ -20,7 +20,7 @@ from tests.functional.looks import (
     shorten_tables,
 )
 from tests.functional.sample import Sample
-from tests.functional.service import MANAGER, VIEWER
+from tests.functional.service import AUDITOR, MANAGER, VIEWER
 
 Address: TypeAlias = Callable[[Sample], str]
 
@@ -83,6 +83,8 @@ PAGES: dict[str, Address] = {
     "model-edit": lambda s: reverse("panels:model-edit", args=[s.model.pk]),
     "providers": _to("panels:providers"),
     "provider-new": _to("panels:provider-create"),
+    "keys": _to("evaluation:keys"),
+    "key-new": _to("evaluation:key-create"),
     "not-found": lambda _: "/datasets/there-is-none/",
 }
 
@@ -94,6 +96,10 @@ def test_a_page_is_sound(name: str, open_page: OpenPage, sample: Sample) -> None
 
 def test_the_login_page_is_sound(open_page: OpenPage) -> None:
     assert _look_at(open_page(None), "/login/", "login") == {}
+
+
+def test_the_audit_page_is_sound(open_page: OpenPage, sample: Sample) -> None:
+    assert _look_at(open_page(AUDITOR), reverse("panels:audit") + "?verify=1", "audit") == {}
 
 
 def test_the_page_of_a_refusal_is_sound(open_page: OpenPage) -> None:

@@ -5,9 +5,10 @@ from datetime import timedelta
 import pytest
 from django.db import IntegrityError, transaction
 
-from panels.models import Member, PanelVersion, Provider, ProviderHealth
+from panels.models import AuditEntry, Member, PanelVersion, Provider, ProviderHealth
+from panels.services.audit import record_audit
 from tests.constraints import Check, Unique, constraints_of, refuse
-from tests.factories import NOW, make_model, make_panel_version, make_provider
+from tests.factories import NOW, make_model, make_panel_version, make_provider, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -39,7 +40,15 @@ def make_health() -> ProviderHealth:
     )
 
 
+def make_entry() -> AuditEntry:
+    return record_audit(action="panel.created", actor=make_user(), subject="panel:sales", detail={}, now=NOW)
+
+
 CONSTRAINTS: dict[str, Check | Unique] = {
+    "audit_action_named": Check(make=make_entry, changes={"action": ""}),
+    "audit_subject_named": Check(make=make_entry, changes={"subject_id": ""}),
+    "audit_chain_begins_at_one": Check(make=make_entry, changes={"sequence": 1, "previous_hash": "0"}),
+    "audit_actor_has_name": Check(make=make_entry, changes={"actor_name": ""}),
     "provider_kind_known": Check(make=make_provider, changes={"kind": "guessed"}),
     "provider_has_url_unless_recorded": Check(make=make_provider, changes={"base_url": ""}),
     "model_unique_in_provider": Unique(make=make_model, fields=["provider", "name"]),
