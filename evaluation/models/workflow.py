@@ -3,6 +3,8 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 
+from panels.models import DataClass
+
 
 class Workflow(models.Model):
     """A product use, with the targets its panel has to meet. A target that is null has not been set.
@@ -11,11 +13,7 @@ class Workflow(models.Model):
     the examples' ``sensitive_fields`` (names), then what patterns find.
     """
 
-    class DataClass(models.TextChoices):
-        PUBLIC = "public", "Public"
-        INTERNAL = "internal", "Internal"
-        PERSONAL = "personal", "Personal"
-        HEALTH = "health", "Health"
+    DataClass = DataClass
 
     slug = models.SlugField(max_length=80, unique=True)
     name = models.CharField(max_length=120)

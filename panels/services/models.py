@@ -64,16 +64,16 @@ def change_model(*, model: LanguageModel, facts: ModelFacts) -> LanguageModel:
 def retire_model(*, model: LanguageModel, now: datetime) -> None:
     """New panels and versions can no longer seat it; what seats it stays. Raises WrongState."""
     require_retirable(model)
-    model.retired_at = now
-    model.save(update_fields=["retired_at"])
+    model.status, model.retired_at = LanguageModel.Status.RETIRED, now
+    model.save(update_fields=["status", "retired_at"])
 
 
 @transaction.atomic
 def bring_back_model(*, model: LanguageModel) -> None:
-    """Undoes ``retire_model``. Raises WrongState."""
+    """Back into the inventory, as proposed: somebody has to let it be used anew. Raises WrongState."""
     require_retired(model)
-    model.retired_at = None
-    model.save(update_fields=["retired_at"])
+    model.status, model.retired_at = LanguageModel.Status.PROPOSED, None
+    model.save(update_fields=["status", "retired_at"])
 
 
 def validate_facts(facts: ModelFacts, *, besides: LanguageModel | None = None) -> None:

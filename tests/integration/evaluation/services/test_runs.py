@@ -102,7 +102,7 @@ def test_an_unknown_price_is_refused_under_a_cap_and_named():
 @pytest.mark.django_db
 def test_a_model_retired_since_is_refused():
     experiment = one_model_experiment(name="old", retired_at=None)
-    experiment.arms.get().panel_version.members.get().model.__class__.objects.update(retired_at=NOW)
+    experiment.arms.get().panel_version.members.get().model.__class__.objects.update(status="retired", retired_at=NOW)
     with pytest.raises(RetiredModel, match="old"):
         start(experiment)
 

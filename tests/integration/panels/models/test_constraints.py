@@ -1,13 +1,14 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.db.models import F
 
-from panels.models import Member, PanelVersion, Provider, ProviderHealth
+from panels.models import Member, ModelPrice, PanelVersion, Provider, ProviderHealth
 from tests.constraints import Check, Unique, constraints_of, refuse
-from tests.factories import NOW, make_model, make_panel_version, make_provider
+from tests.factories import NOW, make_contract, make_model, make_panel_version, make_provider
 
 pytestmark = pytest.mark.django_db
 
@@ -39,6 +40,12 @@ def make_health() -> ProviderHealth:
     )
 
 
+def make_price() -> ModelPrice:
+    return ModelPrice.objects.create(
+        model=make_model(), in_nanousd_per_mtok=1, out_nanousd_per_mtok=2, source="a list", valid_from=NOW
+    )
+
+
 CONSTRAINTS: dict[str, Check | Unique] = {
     "provider_kind_known": Check(make=make_provider, changes={"kind": "guessed"}),
     "provider_has_url_unless_recorded": Check(make=make_provider, changes={"base_url": ""}),
@@ -47,7 +54,19 @@ CONSTRAINTS: dict[str, Check | Unique] = {
     "model_prices_not_negative": Check(make=make_model, changes={"price_in_nanousd_per_mtok": -1}),
     "model_prices_out_not_negative": Check(make=make_model, changes={"price_out_nanousd_per_mtok": -1}),
     "model_price_known_on_both_sides": Check(make=make_model, changes={"price_out_nanousd_per_mtok": None}),
-    "model_retired_after_created": Check(make=make_model, changes={"retired_at": NOW - timedelta(seconds=1)}),
+    "model_retired_after_created": Check(
+        make=make_model, changes={"status": "retired", "retired_at": NOW - timedelta(seconds=1)}
+    ),
+    "model_status_known": Check(make=make_model, changes={"status": "loved"}),
+    "model_output_use_known": Check(make=make_model, changes={"output_use": "anything"}),
+    "model_retired_has_its_time": Check(make=make_model, changes={"status": "retired"}),
+    "model_does_not_replace_itself": Check(make=make_model, changes={"replaced_by": F("pk")}),
+    "contract_terms_known_words": Check(make=make_contract, changes={"has_dpa": "perhaps"}),
+    "contract_days_in_order": Check(make=make_contract, changes={"valid_until": date(2019, 12, 31)}),
+    "contract_has_evidence": Check(make=make_contract, changes={"evidence": ""}),
+    "contract_has_owner": Check(make=make_contract, changes={"owner": ""}),
+    "price_known_on_both_sides": Check(make=make_price, changes={"out_nanousd_per_mtok": None}),
+    "price_not_negative": Check(make=make_price, changes={"in_nanousd_per_mtok": -1}),
     "panel_version_number_unique": Unique(make=make_version, fields=["panel", "number"], also={"content_hash": "x"}),
     "panel_version_content_unique": Unique(make=make_version, fields=["panel", "content_hash"], also={"number": 2}),
     "panel_version_number_from_one": Check(make=make_version, changes={"number": 0}),
@@ -102,3 +121,20 @@ def test_a_slug_names_one_thing(make):
     one, other = ((row.panel if isinstance(row, PanelVersion) else row) for row in (make(), make()))
     with pytest.raises(IntegrityError), transaction.atomic():
         type(other).objects.filter(pk=other.pk).update(slug=one.slug)
+
+
+def test_a_model_that_is_retired_has_a_time_and_no_other_has_one():
+    model = make_model()
+    with pytest.raises(IntegrityError, match="model_retired_has_its_time"), transaction.atomic():
+        type(model).objects.filter(pk=model.pk).update(retired_at=NOW + timedelta(seconds=1))
+
+
+@pytest.mark.parametrize("term", ["has_baa", "trains_on_data"])
+def test_every_term_of_a_contract_is_a_known_word(term):
+    with pytest.raises(IntegrityError, match="contract_terms_known_words"), transaction.atomic():
+        make_contract(**{term: "maybe"})
+
+
+def test_an_unknown_price_is_a_row_of_the_history():
+    price = make_price()
+    ModelPrice.objects.create(model=price.model, valid_from=NOW)
