@@ -37,3 +37,21 @@ def eager_tasks() -> Iterator[None]:
     app.conf.update(task_always_eager=True, task_eager_propagates=True)
     yield
     app.conf.update(task_always_eager=before[0], task_eager_propagates=before[1])
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _emptied_append_only_tables() -> Iterator[None]:
+    """A test whose work is committed ends by emptying every table, those too that only ever grow."""
+    from django.test import TransactionTestCase
+
+    from tests.triggers import triggers_off
+
+    with pytest.MonkeyPatch.context() as patch:
+        empty = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined] # Django's own, without a stub
+
+        def empty_all(case: TransactionTestCase) -> None:
+            with triggers_off():
+                empty(case)
+
+        patch.setattr(TransactionTestCase, "_fixture_teardown", empty_all)
+        yield

@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime
 from itertools import count
 from typing import Any
 
+from django.contrib.auth.models import Group, User
+
 from evaluation.models import (
     Arm,
     ArmProgress,
@@ -214,3 +216,10 @@ def make_run(experiment: Experiment, *, batch: int = 25, **fields: Any) -> Run:
         for number, start in enumerate(range(0, version.example_count, batch), start=1)
     )
     return run
+
+
+def make_user(*groups: str, **fields: Any) -> User:
+    """A person in these groups, who cannot log in with a password."""
+    user = User.objects.create_user(**({"username": f"person-{next(_numbers)}"} | fields))
+    user.groups.add(*Group.objects.filter(name__in=groups))
+    return user

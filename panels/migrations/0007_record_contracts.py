@@ -3,10 +3,12 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
+from fusion_site.lib.append_only import append_only
+
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("panels", "0004_remember_how_providers_are"),
+        ("panels", "0005_audit"),
     ]
 
     operations = [
@@ -82,4 +84,5 @@ class Migration(migrations.Migration):
                 condition=models.Q(("owner", ""), _negated=True), name="contract_has_owner"
             ),
         ),
+        append_only("panels_contract"),
     ]

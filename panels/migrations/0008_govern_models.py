@@ -3,6 +3,8 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
+from fusion_site.lib.append_only import append_only
+
 EVERYTHING = {
     "allowed_roles": ["member", "arbiter"],
     "allowed_data_classes": ["public", "internal", "personal", "health"],
@@ -138,7 +140,7 @@ class Migration(migrations.Migration):
             model_name="modelprice",
             name="model",
             field=models.ForeignKey(
-                on_delete=django.db.models.deletion.CASCADE, related_name="prices", to="panels.languagemodel"
+                on_delete=django.db.models.deletion.PROTECT, related_name="prices", to="panels.languagemodel"
             ),
         ),
         migrations.AddIndex(
@@ -163,4 +165,5 @@ class Migration(migrations.Migration):
                 name="price_not_negative",
             ),
         ),
+        append_only("panels_modelprice"),
     ]

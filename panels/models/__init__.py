@@ -1,3 +1,4 @@
+from panels.models.audit_entry import AuditEntry
 from panels.models.contract import Contract, YesNoUnknown
 from panels.models.data_class import DataClass, SeatRole
 from panels.models.language_model import LanguageModel
@@ -7,6 +8,7 @@ from panels.models.provider import Provider
 from panels.models.provider_health import ProviderHealth
 
 __all__ = [
+    "AuditEntry",
     "Contract",
     "DataClass",
     "LanguageModel",

@@ -12,7 +12,7 @@ class ModelPrice(models.Model):
     Rows are only added. A call names the row that it was costed by, so a new price never rewrites a past cost.
     """
 
-    model = models.ForeignKey(LanguageModel, on_delete=models.CASCADE, related_name="prices")
+    model = models.ForeignKey(LanguageModel, on_delete=models.PROTECT, related_name="prices")
     in_nanousd_per_mtok = models.BigIntegerField(null=True, blank=True)
     out_nanousd_per_mtok = models.BigIntegerField(null=True, blank=True)
     source = models.CharField(max_length=300, blank=True)

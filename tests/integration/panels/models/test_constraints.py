@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
-from panels.models import Member, ModelPrice, PanelVersion, Provider, ProviderHealth
+from panels.models import AuditEntry, Member, ModelPrice, PanelVersion, Provider, ProviderHealth
+from panels.services.audit import record_audit
 from tests.constraints import Check, Unique, constraints_of, refuse
-from tests.factories import NOW, make_contract, make_model, make_panel_version, make_provider
+from tests.factories import NOW, make_contract, make_model, make_panel_version, make_provider, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -46,7 +48,15 @@ def make_price() -> ModelPrice:
     )
 
 
+def make_entry() -> AuditEntry:
+    return record_audit(action="panel.created", actor=make_user(), subject="panel:sales", detail={}, now=NOW)
+
+
 CONSTRAINTS: dict[str, Check | Unique] = {
+    "audit_action_named": Check(make=make_entry, changes={"action": ""}),
+    "audit_subject_named": Check(make=make_entry, changes={"subject_id": ""}),
+    "audit_chain_begins_at_one": Check(make=make_entry, changes={"sequence": 1, "previous_hash": "0"}),
+    "audit_actor_has_name": Check(make=make_entry, changes={"actor_name": ""}),
     "provider_kind_known": Check(make=make_provider, changes={"kind": "guessed"}),
     "provider_has_url_unless_recorded": Check(make=make_provider, changes={"base_url": ""}),
     "model_unique_in_provider": Unique(make=make_model, fields=["provider", "name"]),
@@ -129,10 +139,19 @@ def test_a_model_that_is_retired_has_a_time_and_no_other_has_one():
         type(model).objects.filter(pk=model.pk).update(retired_at=NOW + timedelta(seconds=1))
 
 
-@pytest.mark.parametrize("term", ["has_baa", "trains_on_data"])
-def test_every_term_of_a_contract_is_a_known_word(term):
+@pytest.mark.parametrize("terms", [{"has_baa": "maybe"}, {"trains_on_data": "maybe"}])
+def test_every_term_of_a_contract_is_a_known_word(terms: dict[str, Any]):
     with pytest.raises(IntegrityError, match="contract_terms_known_words"), transaction.atomic():
-        make_contract(**{term: "maybe"})
+        make_contract(**terms)
+
+
+@pytest.mark.parametrize("make", [make_contract, make_price])
+def test_what_was_written_of_a_contract_or_a_price_stays(make):
+    row = make()
+    rows = type(row).objects.filter(pk=row.pk)
+    for change in (lambda: rows.update(valid_from=row.valid_from), rows.delete):
+        with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
+            change()
 
 
 def test_an_unknown_price_is_a_row_of_the_history():
