@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from django.utils import timezone
 
+from panels.fusion.regions import is_covered
 from panels.models import Contract, DataClass, LanguageModel, PanelVersion, Provider, SeatRole, YesNoUnknown
 
 Roles = Mapping[int, Collection[str]]
@@ -127,11 +128,6 @@ def is_in_force(contract: Contract, today: date) -> bool:
 def contract_day(now: datetime) -> date:
     """The day by which contracts are judged: that of the service's time zone."""
     return timezone.localdate(now)
-
-
-def is_covered(region: str, allowed: Collection[str]) -> bool:
-    """Whether a region is one of those allowed, or part of one: ``eu`` covers ``eu-west-1``."""
-    return any(region == each or region.startswith(f"{each}-") for each in allowed)
 
 
 def _model_problems(policy: DataPolicy, model: LanguageModel, roles: Collection[str]) -> Iterator[tuple[Rule, str]]:

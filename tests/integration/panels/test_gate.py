@@ -15,7 +15,6 @@ from panels.gate import (
     Purpose,
     contract_day,
     gate_findings,
-    is_covered,
     require_gate,
     version_seats,
 )
@@ -205,11 +204,3 @@ def test_the_seats_of_a_version_are_its_members_and_its_arbiter():
     assert {model.pk for model in models} == {member.pk, both.pk}
     assert roles == {member.pk: {"member"}, both.pk: {"member", "arbiter"}}
     assert version_seats(make_panel_version([[member]]))[1] == {member.pk: {"member"}}
-
-
-def test_a_region_covers_its_parts_and_nothing_that_merely_begins_alike():
-    assert is_covered("eu", ["us", "eu"])
-    assert is_covered("eu-west-1", ["eu"])
-    assert not is_covered("europe", ["eu"])
-    assert not is_covered("eu", ["eu-west-1"])
-    assert not is_covered("us", [])
