@@ -23,7 +23,7 @@ from evaluation.models import (
     Workflow,
 )
 from panels.fusion.types import Sampling, StrategyName
-from panels.models import Contract, DataClass, LanguageModel, PanelVersion, Provider, SeatRole, YesNoUnknown
+from panels.models import Contract, DataClass, LanguageModel, ModelPrice, PanelVersion, Provider, SeatRole, YesNoUnknown
 from panels.services.panels import create_panel
 from panels.specs import ArbiterSpec, MemberSpec, PanelSpec, StageSpec
 
@@ -80,11 +80,24 @@ def make_model(
         "status": "retired" if fields.get("retired_at") else "approved",
         **may_be_used(),
     }
-    return LanguageModel.objects.create(
+    model = LanguageModel.objects.create(
         provider=provider or make_provider(),
         price_in_nanousd_per_mtok=price_in,
         price_out_nanousd_per_mtok=price_out,
         **(defaults | fields),
+    )
+    if price is not None:
+        make_price(model)
+    return model
+
+
+def make_price(model: LanguageModel, *, valid_from: datetime = NOW) -> ModelPrice:
+    """The row of what the model costs."""
+    return ModelPrice.objects.create(
+        model=model,
+        in_nanousd_per_mtok=model.price_in_nanousd_per_mtok,
+        out_nanousd_per_mtok=model.price_out_nanousd_per_mtok,
+        valid_from=valid_from,
     )
 
 

@@ -12,7 +12,7 @@ from evaluation.selectors.byte_length import ByteLength
 from evaluation.selectors.estimates import RunEstimate, estimate_run
 from panels.fusion.types import ArbiterWhen, StrategyName
 from panels.models import LanguageModel, PanelVersion
-from tests.factories import make_dataset_version, make_experiment, make_model, make_panel_version, make_run
+from tests.factories import NOW, make_dataset_version, make_experiment, make_model, make_panel_version, make_run
 from tests.integration.evaluation.finished_runs import make_finished_run
 
 pytestmark = pytest.mark.django_db
@@ -162,7 +162,7 @@ def test_the_worst_case_of_an_arbiter_covers_what_a_run_sets_aside_for_it():
     member = make_model(price=(0, 0))
     panel = arbitrated(member, judge=make_model())
     run = make_run(make_experiment([panel], version=version))
-    reserved = load_batch(load_plan(run.pk), run.batches.get()).worst_nanousd
+    reserved = load_batch(load_plan(run.pk, now=NOW), run.batches.get()).worst_nanousd
     found = estimate(version, panel)
     assert reserved <= found.worst_nanousd <= 2 * reserved
     assert 0 < found.expected_nanousd < found.worst_nanousd

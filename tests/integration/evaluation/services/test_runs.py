@@ -130,7 +130,7 @@ def test_a_replay_whose_arbiter_is_asked_needs_its_price_and_its_key():
     with pytest.raises(MissingKey):
         start(arbitrated_replay(provider=make_provider(api_key_env="JUDGE_API_KEY")), environ={})
     run = start(arbitrated_replay(), cap_nanousd=2 * 10**9)
-    reserved = load_batch(load_plan(run.pk), run.batches.get(number=2)).worst_nanousd
+    reserved = load_batch(load_plan(run.pk, now=NOW), run.batches.get(number=2)).worst_nanousd
     assert 10**8 / 2 < reserved <= 10**8
     assert start(arbitrated_replay()).batches.count() == 300 / 25
 
