@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import cast
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.contrib.auth.models import AnonymousUser, Group, User
 from django.core.exceptions import PermissionDenied
 
 from evaluation.models import ReviewAssignment, ReviewSession
@@ -17,12 +18,15 @@ WHO_REVIEWS = "You are not a reviewer of this session."
 WHO_ADJUDICATES = "Disputes are settled by this session's adjudicators and its owner."
 REVIEW_GROUPS = frozenset({"reviewer", "adjudicator"})
 
-Person = AbstractBaseUser | AnonymousUser
+Person = User | AnonymousUser
 
 
-def require_experimenter(person: Person) -> None:
-    """Raises PermissionDenied. One permission covers experiments and their runs: starting either spends money."""
-    _require(person, "evaluation.add_run", WHO_RUNS_EXPERIMENTS)
+def require_experimenter(person: Person) -> User:
+    """The person, who may. Raises PermissionDenied.
+
+    One permission covers experiments and their runs: starting either spends money.
+    """
+    return _require(person, "evaluation.add_run", WHO_RUNS_EXPERIMENTS)
 
 
 def require_dataset_editor(person: Person) -> None:
@@ -71,15 +75,29 @@ def may_make_reviews(person: Person) -> bool:
     return _may(person, "evaluation.add_reviewsession")
 
 
+def may_change_person(person: Person, other: User | None) -> bool:
+    """Administrators change people, but only somebody who may do everything changes another who may."""
+    allowed = _may(person, "auth.change_user")
+    return allowed and (person.is_superuser or other is None or not other.is_superuser)
+
+
+def may_change_group(person: Person, group: Group | None) -> bool:
+    """Administrators change groups, but not one that they are in: nobody raises themselves."""
+    if not _may(person, "auth.change_group"):
+        return False
+    return person.is_superuser or group is None or not person.groups.filter(pk=group.pk).exists()
+
+
 def sees_only_reviews(groups: Collection[str], *, is_superuser: bool) -> bool:
     """Whether somebody in these groups sees their own review sessions and nothing else."""
     return not is_superuser and bool(groups) and REVIEW_GROUPS.issuperset(groups)
 
 
-def _require(person: Person, permission: str, who: str) -> None:
+def _require(person: Person, permission: str, who: str) -> User:
     if not _may(person, permission):
         raise PermissionDenied(who)
+    return cast("User", person)  # nobody else has permissions
 
 
 def _may(person: Person, permission: str) -> bool:
-    return bool(person.has_perm(permission))  # type: ignore[union-attr] # users come with PermissionsMixin
+    return person.has_perm(permission)

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from panels.forms.models import model_initial
 from panels.forms.problems import show_problems
-from panels.models import LanguageModel, Member, Panel, PanelVersion, Provider
+from panels.models import AuditEntry, LanguageModel, Member, Panel, PanelVersion, Provider, ProviderHealth
 from panels.policies import is_editable
 from panels.services.models import InvalidModel, ModelFacts, change_model, create_model, validate_facts
 from panels.services.providers import change_provider, create_provider, provider_problems
@@ -76,11 +76,11 @@ class ProviderAdmin(admin.ModelAdmin[Provider]):
         return False
 
     def save_model(self, request: HttpRequest, obj: Provider, form: forms.Form, change: bool) -> None:
-        data = form.cleaned_data
+        said = {**form.cleaned_data, "by": request.user, "now": timezone.now()}
         if change:
-            change_provider(provider=Provider.objects.get(pk=obj.pk), **data)
+            change_provider(provider=Provider.objects.get(pk=obj.pk), **said)
         else:
-            obj.pk = create_provider(**data, now=timezone.now()).pk
+            obj.pk = create_provider(**said).pk
 
 
 @admin.register(LanguageModel)
@@ -103,10 +103,11 @@ class LanguageModelAdmin(admin.ModelAdmin[LanguageModel]):
         return False
 
     def save_model(self, request: HttpRequest, obj: LanguageModel, form: Any, change: bool) -> None:
+        said = {"facts": form.facts(), "by": request.user, "now": timezone.now()}
         if change:
-            change_model(model=LanguageModel.objects.select_related("provider").get(pk=obj.pk), facts=form.facts())
+            change_model(model=LanguageModel.objects.select_related("provider").get(pk=obj.pk), **said)
         else:
-            obj.pk = create_model(facts=form.facts(), now=timezone.now()).pk
+            obj.pk = create_model(**said).pk
 
 
 class ReadOnly:
@@ -139,6 +140,33 @@ class PanelAdmin(ReadOnly, admin.ModelAdmin[Panel]):
 @admin.register(PanelVersion)
 class PanelVersionAdmin(ReadOnly, admin.ModelAdmin[PanelVersion]):
     list_display = ["panel", "number", "strategy", "stop_at", "created_at"]
+    list_filter = ["strategy"]
+    search_fields = ["panel__name", "content_hash"]
     list_select_related = ["panel"]
     ordering = ["-created_at", "-pk"]
     inlines = [MemberInline]
+
+
+@admin.register(Member)
+class MemberAdmin(ReadOnly, admin.ModelAdmin[Member]):
+    list_display = ["version", "seat", "model", "stage", "weight", "skill"]
+    list_select_related = ["version", "model"]
+    search_fields = ["model__name"]
+    ordering = ["-version_id", "seat"]
+
+
+@admin.register(ProviderHealth)
+class ProviderHealthAdmin(ReadOnly, admin.ModelAdmin[ProviderHealth]):
+    list_display = ["provider", "worker", "limit", "ceiling", "waiting", "seen_at"]
+    list_select_related = ["provider"]
+    list_filter = ["provider"]
+    ordering = ["-seen_at", "-pk"]
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ReadOnly, admin.ModelAdmin[AuditEntry]):
+    list_display = ["sequence", "at", "actor_name", "action", "subject"]
+    list_filter = ["action", "subject_kind"]
+    search_fields = ["actor_name", "subject_id", "subject_label"]
+    show_full_result_count = False
+    ordering = ["-sequence"]

@@ -31,6 +31,7 @@ from evaluation.intake.problems import Problem, ProblemList
 from evaluation.models import Dataset, DatasetImport, DatasetVersion
 from panels.fusion.types import AnswerKind
 from panels.models import LanguageModel
+from panels.services.audit import record_audit
 
 DRAFT_TTL = timedelta(hours=24)
 _WAKE_AGAIN = timedelta(seconds=30)
@@ -126,10 +127,23 @@ def _publish(lease: ImportLease, job: DatasetImport, version: DatasetVersion, ch
             ended_at=now,
             options=job.options | {"outcome": outcome},
         )
+        if not outcome["reused"]:
+            _record(job, shown, now)
     lease.tell()
     if shown.pk != version.pk:
         remove_version(version.pk)
     remove_files(lease.import_id)
+
+
+def _record(job: DatasetImport, version: DatasetVersion, now: datetime) -> None:
+    record_audit(
+        action="dataset.published",
+        actor=job.created_by,
+        subject=f"dataset:{job.dataset.slug}@{version.number}",
+        label=job.dataset.name,
+        detail={"content_hash": version.content_hash, "examples": version.example_count},
+        now=now,
+    )
 
 
 def _fail(lease: ImportLease, problems: Iterable[Problem]) -> None:

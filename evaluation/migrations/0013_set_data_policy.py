@@ -3,10 +3,20 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
+from fusion_site.lib.grants import grant
+
+GROUPS = {
+    "product manager": ("panels.add_contract", "panels.change_languagemodel", "panels.view_contract"),
+    "compliance": ("panels.add_contract", "panels.change_languagemodel", "panels.view_contract"),
+    "administrator": ("panels.add_contract", "panels.view_contract"),
+    "approver": ("panels.view_contract",),
+    "viewer": ("panels.view_contract",),
+}
+
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("evaluation", "0010_review"),
+        ("evaluation", "0011_groups"),
         ("panels", "0009_keep_prices"),
     ]
 
@@ -93,4 +103,5 @@ class Migration(migrations.Migration):
                 name="call_region_judged_by_contract",
             ),
         ),
+        grant(GROUPS),
     ]

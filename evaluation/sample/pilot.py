@@ -31,7 +31,18 @@ Clock = Callable[[], datetime]
 SIMULATED = "simulated"
 PASSWORD = "quorum-sample"
 # Login name to group; the last may do everything.
-LOGINS = {"manager": "product manager", "viewer": "viewer", "admin": ""}
+LOGINS = {
+    "manager": "product manager",
+    "author": "product manager",
+    "approver": "approver",
+    "approver2": "approver",
+    "compliance": "compliance",
+    "reviewer": "reviewer",
+    "viewer": "viewer",
+    "admin": "",
+}
+# Who works in the administration too: approvers decide there, compliance looks things up.
+_STAFF = frozenset({"approver", "compliance", ""})
 _MAX_TOKENS = 256
 _CONCURRENCY = 48
 _CAP = Decimal("2.00")
@@ -71,7 +82,7 @@ def _start(experiment: Experiment, clock: Clock, *, here: bool) -> Run:
 def _create_logins() -> None:
     for name, group in LOGINS.items():
         user, created = User.objects.get_or_create(
-            username=name, defaults={"is_staff": not group, "is_superuser": not group}
+            username=name, defaults={"is_staff": group in _STAFF, "is_superuser": not group}
         )
         if created:
             user.set_password(PASSWORD)

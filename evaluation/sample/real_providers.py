@@ -30,6 +30,7 @@ def offer_real_providers(*, environ: Mapping[str, str], clock: Callable[[], date
             kind=real.kind,
             base_url=real.base_url,
             api_key_env=real.api_key_env,
+            by=None,
             now=clock(),
         )
         yield _listing(provider, environ, clock)
@@ -65,7 +66,7 @@ def known_providers(environ: Mapping[str, str]) -> Iterator[RealProvider]:
 
 def _listing(provider: Provider, environ: Mapping[str, str], clock: Callable[[], datetime]) -> str:
     try:
-        added = take_over_listing(provider=provider, now=clock(), environ=environ)
+        added = take_over_listing(provider=provider, by=None, now=clock(), environ=environ)
     except ListingFailed as error:
         return f"{provider.name} is offered without models: {error}. Add them on the Models page."
     return f"{provider.name} is offered; {added} of its models are new in the inventory."

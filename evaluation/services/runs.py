@@ -25,6 +25,7 @@ from evaluation.tasks import wake_run
 from panels.fusion.pricing import Price
 from panels.gateway import require_keys
 from panels.models import LanguageModel
+from panels.services.audit import record_audit
 from panels.specs import inventory_key
 
 
@@ -89,21 +90,24 @@ def start_run(
     )
     ArmProgress.objects.bulk_create(ArmProgress(run=run, arm=arm) for arm in experiment.arms.all())
     _make_batches(run)
+    _record("run.started", run, by, now, cap_nanousd=cap_nanousd, answers_wanted=run.answers_wanted)
     if wake:
         _wake_on_commit(run)
     return run
 
 
 @transaction.atomic
-def pause_run(*, run: Run, now: datetime) -> Run:
+def pause_run(*, run: Run, by: User | None, now: datetime) -> Run:
     """Workers finish what they have begun, within about the time of one answer, and give back the rest."""
     run.refresh_from_db()
     require_pausable(run)
-    return _move(run, Run.State.PAUSED, **clock_stopped(run, now=now))
+    moved = _move(run, Run.State.PAUSED, **clock_stopped(run, now=now))
+    _record("run.paused", run, by, now)
+    return moved
 
 
 @transaction.atomic
-def resume_run(*, run: Run, now: datetime, cap_nanousd: int | None = None) -> Run:
+def resume_run(*, run: Run, by: User | None, now: datetime, cap_nanousd: int | None = None) -> Run:
     """Continues a paused run, or with a higher ``cap_nanousd`` one that came to its cap.
 
     Raises CapTooLow, and GateClosed where its data may no longer go where it went.
@@ -114,20 +118,23 @@ def resume_run(*, run: Run, now: datetime, cap_nanousd: int | None = None) -> Ru
     _require_room(run, cap)
     require_run_gate(run.experiment, now=now)
     moved = _move(run, Run.State.QUEUED, cap_nanousd=cap)
+    _record("run.resumed", run, by, now, cap_nanousd=cap)
     _wake_on_commit(moved)
     return moved
 
 
 @transaction.atomic
-def cancel_run(*, run: Run, now: datetime) -> Run:
+def cancel_run(*, run: Run, by: User | None, now: datetime) -> Run:
     """Ends the run for good; what it has recorded stays."""
     run.refresh_from_db()
     require_cancellable(run)
-    return _move(run, Run.State.CANCELLED, finished_at=now, **clock_stopped(run, now=now))
+    moved = _move(run, Run.State.CANCELLED, finished_at=now, **clock_stopped(run, now=now))
+    _record("run.cancelled", run, by, now, spent_nanousd=moved.spent_nanousd)
+    return moved
 
 
 @transaction.atomic
-def retry_failed(*, run: Run, now: datetime) -> Run:
+def retry_failed(*, run: Run, by: User | None, now: datetime) -> Run:
     """Asks again for the failed answers of a finished run, each replaced in place. Raises NothingToRetry, GateClosed.
 
     Replies that came stay; only what failed is asked anew, as a further attempt.
@@ -144,8 +151,14 @@ def retry_failed(*, run: Run, now: datetime) -> Run:
     _make_retry_batches(run, positions)
     RunResult.objects.filter(run=run).delete()
     moved = _move(run, Run.State.QUEUED, finished_at=None)
+    _record("run.retried", run, by, now, examples=len(positions))
     _wake_on_commit(moved)
     return moved
+
+
+def _record(action: str, run: Run, by: User | None, now: datetime, **detail: object) -> None:
+    label = f"{run.experiment.title}, run {run.number}"
+    record_audit(action=action, actor=by, subject=f"run:{run.pk}", label=label, detail=detail, now=now)
 
 
 def _require_callable(models: Iterable[LanguageModel], cap_nanousd: int | None, environ: Mapping[str, str]) -> None:

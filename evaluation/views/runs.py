@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
@@ -171,32 +172,37 @@ def export_run(request: HttpRequest, pk: int, kind: str) -> HttpResponseBase:
 
 @require_POST
 def pause(request: HttpRequest, pk: int) -> HttpResponse:
-    return _change(request, pk, lambda run: pause_run(run=run, now=timezone.now()), "The run is paused.")
+    def hold(run: Run, person: User) -> Run:
+        return pause_run(run=run, by=person, now=timezone.now())
+
+    return _change(request, pk, hold, "The run is paused.")
 
 
 @require_POST
 def cancel(request: HttpRequest, pk: int) -> HttpResponse:
-    return _change(
-        request, pk, lambda run: cancel_run(run=run, now=timezone.now()), "The run is cancelled. Its answers are kept."
-    )
+    def end(run: Run, person: User) -> Run:
+        return cancel_run(run=run, by=person, now=timezone.now())
+
+    return _change(request, pk, end, "The run is cancelled. Its answers are kept.")
 
 
 @require_POST
 def retry(request: HttpRequest, pk: int) -> HttpResponse:
-    return _change(
-        request, pk, lambda run: retry_failed(run=run, now=timezone.now()), "The failed answers are asked for again."
-    )
+    def ask_again(run: Run, person: User) -> Run:
+        return retry_failed(run=run, by=person, now=timezone.now())
+
+    return _change(request, pk, ask_again, "The failed answers are asked for again.")
 
 
 @require_POST
 def repeat(request: HttpRequest, pk: int) -> HttpResponse:
-    def again(run: Run) -> Run:
+    def again(run: Run, person: User) -> Run:
         return start_run(
             experiment=run.experiment,
             concurrency=run.concurrency,
             cap_nanousd=run.cap_nanousd,
             reuse_replies=run.reuse_replies,
-            by=request.user if request.user.is_authenticated else None,
+            by=person,
             now=timezone.now(),
         )
 
@@ -205,12 +211,12 @@ def repeat(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def resume(request: HttpRequest, pk: int) -> HttpResponse:
-    require_experimenter(request.user)
+    person = require_experimenter(request.user)
     run = _get_run(pk)
     form = ResumeForm(request.POST)
     if form.is_valid():
         try:
-            resume_run(run=run, now=timezone.now(), cap_nanousd=form.cap_nanousd)
+            resume_run(run=run, by=person, now=timezone.now(), cap_nanousd=form.cap_nanousd)
         except CapTooLow as refusal:
             form.add_error("cap", str(refusal))
         except (WrongState, GateClosed) as refusal:
@@ -220,12 +226,12 @@ def resume(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("evaluation:run", pk=run.pk)
 
 
-def _change(request: HttpRequest, pk: int, change: Callable[[Run], Run], done: str) -> HttpResponse:
+def _change(request: HttpRequest, pk: int, change: Callable[[Run, User], Run], done: str) -> HttpResponse:
     """Does it and leads to the run it made or changed; a refusal is said on the page of the run as it is."""
-    require_experimenter(request.user)
+    person = require_experimenter(request.user)
     run = _get_run(pk)
     try:
-        run = change(run)
+        run = change(run, person)
         messages.success(request, done)
     except _REFUSALS as refusal:
         messages.error(request, str(refusal))

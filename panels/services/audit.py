@@ -56,6 +56,11 @@ def record_audit(
     return entry
 
 
+def differences(before: Mapping[str, object], after: Mapping[str, object]) -> dict[str, object]:
+    """What a detail says of a change: the values that are another, each before and after."""
+    return {name: {"from": before[name], "to": value} for name, value in after.items() if before[name] != value}
+
+
 def _lock_chain() -> None:
     """Two transactions would otherwise follow from the same entry. SQLite lets one write at a time anyway."""
     if connection.vendor == "postgresql":

@@ -4,17 +4,21 @@ import os
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from django.contrib.auth.models import User
 from django.db import transaction
 
 from panels.fusion.clients.listing import ListedModel, list_models
 from panels.gateway import api_key, client_class
 from panels.models import LanguageModel, Provider
+from panels.services.audit import record_audit
 
 # Beyond this a provider's name for a model does not fit the inventory.
 _MAX_NAME_CHARS = 200
 
 
-def take_over_listing(*, provider: Provider, now: datetime, environ: Mapping[str, str] = os.environ) -> int:
+def take_over_listing(
+    *, provider: Provider, by: User | None, now: datetime, environ: Mapping[str, str] = os.environ
+) -> int:
     """Adds the models that the provider lists and the inventory lacks; gives how many.
 
     What is in the inventory stays as it is, prices too: those are changed by a person. Raises ListingFailed and
@@ -25,14 +29,17 @@ def take_over_listing(*, provider: Provider, now: datetime, environ: Mapping[str
         base_url=provider.base_url,
         api_key=api_key(provider, environ=environ),
     )
-    return _add_missing(provider, listed, now)
+    return _add_missing(provider, listed, by, now)
 
 
 @transaction.atomic
-def _add_missing(provider: Provider, listed: Iterable[ListedModel], now: datetime) -> int:
+def _add_missing(provider: Provider, listed: Iterable[ListedModel], by: User | None, now: datetime) -> int:
     known = set(LanguageModel.objects.filter(provider=provider).values_list("name", flat=True))
     fresh = {model.name: model for model in listed if model.name not in known and len(model.name) <= _MAX_NAME_CHARS}
     LanguageModel.objects.bulk_create(_row(provider, model, now) for model in fresh.values())
+    if fresh:
+        subject, detail = f"provider:{provider.slug}", {"models": sorted(fresh)}
+        record_audit(action="provider.listing_taken_over", actor=by, subject=subject, detail=detail, now=now)
     return len(fresh)
 
 

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
 from panels.fusion.pricing import nanousd_from_dollars
 from panels.models import LanguageModel, Provider
 from panels.policies import RECORDED_STAYS, SEATED_STAYS, require_editable, require_retirable, require_retired
+from panels.services.audit import differences, record_audit
 
 Problems = tuple[tuple[str, str], ...]
 
@@ -40,14 +42,16 @@ class ModelFacts:
 
 
 @transaction.atomic
-def create_model(*, facts: ModelFacts, now: datetime) -> LanguageModel:
+def create_model(*, facts: ModelFacts, by: User | None, now: datetime) -> LanguageModel:
     """A model of a provider that answers requests; recorded ones are made by imports. Raises InvalidModel."""
     validate_facts(facts)
-    return _save(LanguageModel(created_at=now), facts)
+    model = _save(LanguageModel(created_at=now), facts)
+    record_audit(action="model.created", actor=by, subject=model_subject(model), detail=_content(model), now=now)
+    return model
 
 
 @transaction.atomic
-def change_model(*, model: LanguageModel, facts: ModelFacts) -> LanguageModel:
+def change_model(*, model: LanguageModel, facts: ModelFacts, by: User | None, now: datetime) -> LanguageModel:
     """New facts about a model. What calls cost so far was stored with each call and stays.
 
     Raises InvalidModel (also for another provider or id while a panel seats the model, whose versions must go on
@@ -57,23 +61,29 @@ def change_model(*, model: LanguageModel, facts: ModelFacts) -> LanguageModel:
     validate_facts(facts, besides=model)
     if (facts.provider.pk, facts.name) != (model.provider_id, model.name) and model.seats.exists():
         raise InvalidModel((("name", SEATED_STAYS),))
-    return _save(model, facts)
+    subject, before = model_subject(model), _content(model)
+    changed = differences(before, _content(_save(model, facts)))
+    if changed:
+        record_audit(action="model.changed", actor=by, subject=subject, detail=changed, now=now)
+    return model
 
 
 @transaction.atomic
-def retire_model(*, model: LanguageModel, now: datetime) -> None:
+def retire_model(*, model: LanguageModel, by: User | None, now: datetime) -> None:
     """New panels and versions can no longer seat it; what seats it stays. Raises WrongState."""
     require_retirable(model)
     model.status, model.retired_at = LanguageModel.Status.RETIRED, now
     model.save(update_fields=["status", "retired_at"])
+    record_audit(action="model.retired", actor=by, subject=model_subject(model), detail={}, now=now)
 
 
 @transaction.atomic
-def bring_back_model(*, model: LanguageModel) -> None:
+def bring_back_model(*, model: LanguageModel, by: User | None, now: datetime) -> None:
     """Back into the inventory, as proposed: somebody has to let it be used anew. Raises WrongState."""
     require_retired(model)
     model.status, model.retired_at = LanguageModel.Status.PROPOSED, None
     model.save(update_fields=["status", "retired_at"])
+    record_audit(action="model.brought_back", actor=by, subject=model_subject(model), detail={}, now=now)
 
 
 def validate_facts(facts: ModelFacts, *, besides: LanguageModel | None = None) -> None:
@@ -81,6 +91,23 @@ def validate_facts(facts: ModelFacts, *, besides: LanguageModel | None = None) -
     problems = (*_name_problems(facts, besides), *_price_problems(facts), *_limit_problems(facts))
     if problems:
         raise InvalidModel(problems)
+
+
+def model_subject(model: LanguageModel) -> str:
+    """How the audit chain names a model."""
+    return f"model:{model.provider.slug}/{model.name}"
+
+
+def _content(model: LanguageModel) -> dict[str, object]:
+    return {
+        "provider": model.provider.slug,
+        "name": model.name,
+        "price_in_nanousd_per_mtok": model.price_in_nanousd_per_mtok,
+        "price_out_nanousd_per_mtok": model.price_out_nanousd_per_mtok,
+        "price_source": model.price_source,
+        "context_tokens": model.context_tokens,
+        "max_output_tokens": model.max_output_tokens,
+    }
 
 
 def _save(model: LanguageModel, facts: ModelFacts) -> LanguageModel:

@@ -13,6 +13,7 @@ from panels.fusion.pricing import NANOUSD_PER_USD
 from panels.fusion.prompts import NEWEST, PROMPTS
 from panels.fusion.types import Sampling, StrategyName
 from panels.models import LanguageModel, Member, Panel, PanelVersion
+from panels.services.audit import record_audit
 from panels.specs import ArbiterSpec, MemberSpec, PanelSpec, content_hash
 
 Problems = tuple[tuple[str, str], ...]
@@ -101,6 +102,14 @@ def _save_version(panel: Panel, spec: PanelSpec, *, number: int, by: User | None
         **_arbiter_columns(spec.arbiter),
     )
     Member.objects.bulk_create(_seats(version, spec))
+    record_audit(
+        action="panel.version_created",
+        actor=by,
+        subject=f"panel:{panel.slug}@{number}",
+        label=panel.name,
+        detail={"content_hash": version.content_hash, "strategy": version.strategy, "members": len(spec.members)},
+        now=now,
+    )
     return version
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 
+from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 
@@ -11,6 +12,7 @@ from fusion_site.lib.env import Env
 from panels.models import Provider
 from panels.policies import KIND_STAYS, require_provider_editable
 from panels.services.addresses import address_problem
+from panels.services.audit import differences, record_audit
 
 Problems = tuple[tuple[str, str], ...]
 
@@ -30,7 +32,7 @@ class InvalidProvider(Exception):
 
 @transaction.atomic
 def create_provider(
-    *, name: str, kind: str, base_url: str, api_key_env: str, now: datetime, slug: str = ""
+    *, name: str, kind: str, base_url: str, api_key_env: str, by: User | None, now: datetime, slug: str = ""
 ) -> Provider:
     """A provider that answers requests; recorded ones are made by imports. Raises InvalidProvider."""
     slug = slug or slugify(name)[:80]
@@ -39,15 +41,19 @@ def create_provider(
         raise InvalidProvider(problems)
     try:
         with transaction.atomic():
-            return Provider.objects.create(
+            provider = Provider.objects.create(
                 slug=slug, name=name.strip(), kind=kind, base_url=base_url, api_key_env=api_key_env, created_at=now
             )
     except IntegrityError as error:  # somebody took the name in between
         raise InvalidProvider((("name", _NAME_TAKEN),)) from error
+    record_audit(action="provider.created", actor=by, subject=f"provider:{slug}", detail=_content(provider), now=now)
+    return provider
 
 
 @transaction.atomic
-def change_provider(*, provider: Provider, name: str, kind: str, base_url: str, api_key_env: str) -> Provider:
+def change_provider(
+    *, provider: Provider, name: str, kind: str, base_url: str, api_key_env: str, by: User | None, now: datetime
+) -> Provider:
     """Its address in the pages (the slug) stays. Raises InvalidProvider, and WrongState for a recorded provider."""
     require_provider_editable(provider)
     problems = list(_provider_problems(kind, base_url, api_key_env))
@@ -57,9 +63,20 @@ def change_provider(*, provider: Provider, name: str, kind: str, base_url: str, 
         problems.append(("kind", KIND_STAYS))
     if problems:
         raise InvalidProvider(tuple(problems))
+    before = _content(provider)
     provider.name, provider.kind, provider.base_url, provider.api_key_env = name.strip(), kind, base_url, api_key_env
     provider.save(update_fields=["name", "kind", "base_url", "api_key_env"])
+    changed = differences(before, _content(provider))
+    if changed:
+        subject = f"provider:{provider.slug}"
+        record_audit(action="provider.changed", actor=by, subject=subject, detail=changed, now=now)
     return provider
+
+
+def _content(provider: Provider) -> dict[str, object]:
+    """The variable that holds the key is named; the key is nowhere."""
+    names = ("name", "kind", "base_url", "api_key_env")
+    return {name: str(getattr(provider, name)) for name in names}
 
 
 def provider_problems(*, kind: str, base_url: str, api_key_env: str) -> Problems:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from django.contrib import messages
+from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
@@ -28,9 +29,9 @@ def _load(pk: int) -> ModelPage:
     return page
 
 
-def _load_for_editing(request: HttpRequest, pk: int) -> ModelPage:
-    require_model_editor(request.user)
-    return _load(pk)
+def _load_for_editing(request: HttpRequest, pk: int) -> tuple[ModelPage, User]:
+    person = require_model_editor(request.user)
+    return _load(pk), person
 
 
 @require_safe
@@ -73,13 +74,13 @@ def show(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def create(request: HttpRequest) -> HttpResponse:
-    require_model_editor(request.user)
+    person = require_model_editor(request.user)
     form = ModelForm(
         request.POST if request.method == "POST" else None, initial={"provider": request.GET.get("provider")}
     )
     if form.is_valid():
         try:
-            model = create_model(facts=form.facts(), now=timezone.now())
+            model = create_model(facts=form.facts(), by=person, now=timezone.now())
         except InvalidModel as error:
             show_problems(form, error.problems)
         else:
@@ -89,7 +90,7 @@ def create(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: HttpRequest, pk: int) -> HttpResponse:
-    page = _load_for_editing(request, pk)
+    page, person = _load_for_editing(request, pk)
     model = page.model
     try:
         require_editable(model)
@@ -101,7 +102,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
     )
     if form.is_valid():
         try:
-            change_model(model=model, facts=form.facts())
+            change_model(model=model, facts=form.facts(), by=person, now=timezone.now())
         except InvalidModel as error:
             show_problems(form, error.problems)
         else:
@@ -111,24 +112,24 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def retire(request: HttpRequest, pk: int) -> HttpResponse:
-    model = _load_for_editing(request, pk).model
+    page, person = _load_for_editing(request, pk)
     try:
-        retire_model(model=model, now=timezone.now())
+        retire_model(model=page.model, by=person, now=timezone.now())
     except WrongState as error:
         messages.error(request, str(error))
         return redirect("panels:model", pk=pk)
-    return _done(request, model, f"{model.name} is retired. New panel versions can no longer seat it.")
+    return _done(request, page.model, f"{page.model.name} is retired. New panel versions can no longer seat it.")
 
 
 @require_POST
 def bring_back(request: HttpRequest, pk: int) -> HttpResponse:
-    model = _load_for_editing(request, pk).model
+    page, person = _load_for_editing(request, pk)
     try:
-        bring_back_model(model=model)
+        bring_back_model(model=page.model, by=person, now=timezone.now())
     except WrongState as error:
         messages.error(request, str(error))
         return redirect("panels:model", pk=pk)
-    return _done(request, model, f"{model.name} is available again.")
+    return _done(request, page.model, f"{page.model.name} is available again.")
 
 
 def _done(request: HttpRequest, model: LanguageModel, words: str) -> HttpResponseRedirect:

@@ -48,11 +48,11 @@ def list_all(request: HttpRequest) -> HttpResponseBase:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def create(request: HttpRequest) -> HttpResponse:
-    require_model_editor(request.user)
+    person = require_model_editor(request.user)
     form = ProviderForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         try:
-            provider = create_provider(**form.cleaned_data, now=timezone.now())
+            provider = create_provider(**form.cleaned_data, by=person, now=timezone.now())
         except InvalidProvider as error:
             show_problems(form, error.problems)
         else:
@@ -63,7 +63,7 @@ def create(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: HttpRequest, slug: str) -> HttpResponse:
-    require_model_editor(request.user)
+    person = require_model_editor(request.user)
     provider = get_object_or_404(Provider, slug=slug)
     try:
         require_provider_editable(provider)
@@ -73,7 +73,7 @@ def edit(request: HttpRequest, slug: str) -> HttpResponse:
     form = ProviderForm(request.POST if request.method == "POST" else None, initial=provider_initial(provider))
     if form.is_valid():
         try:
-            change_provider(provider=provider, **form.cleaned_data)
+            change_provider(provider=provider, **form.cleaned_data, by=person, now=timezone.now())
         except InvalidProvider as error:
             show_problems(form, error.problems)
         else:

@@ -86,6 +86,6 @@ def _result(run: Run) -> ResultData:
     if run.state == Run.State.CAPPED:
         told = "came to its cost ceiling before it was finished; raise max_cost_usd"
     else:
-        pause_run(run=run, now=timezone.now())
+        pause_run(run=run, by=None, now=timezone.now())
         told = "was stopped; what it has is kept"
     raise CommandError(f"run {run.pk} {told}. Resume it in the browser.", returncode=_STOPPED)

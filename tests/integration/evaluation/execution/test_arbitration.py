@@ -295,7 +295,7 @@ def test_a_failed_answer_is_asked_again_with_its_arbiter(models):
     work(run, ScriptedProviders(answer=lambda _: failure(FailureKind.SERVER)))
     assert run.answers.get().outcome == Answer.Outcome.FAILED
     assert not arbiter_calls(run)
-    retry_failed(run=run, now=NOW)
+    retry_failed(run=run, by=None, now=NOW)
     work(run, models.providers())
     answer = run.answers.get()
     assert (answer.value, answer.strategy) == ("A", "verification")

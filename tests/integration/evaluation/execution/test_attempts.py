@@ -75,12 +75,12 @@ def test_a_failed_call_keeps_its_attempts_and_a_retry_goes_on_counting():
     assert attempts(run, 0, "attempt", "outcome") == [(1, "server"), (2, "rate_limited"), (3, "timeout")]
     assert errors(run) == [{"rate_limited": 1, "server": 1, "timeout": 1}]
     for kind in (FailureKind.SERVER, FailureKind.CONNECTION):
-        retry_failed(run=run, now=NOW)
+        retry_failed(run=run, by=None, now=NOW)
         again = failure(kind, earlier=TWICE[:1])
         work(run, ScriptedProviders(answer=partial(lambda result, _: result, again)))
     assert [number for (number,) in attempts(run, 0, "attempt")] == [1, 2, 3, 4, 5, 6, 7]
     assert errors(run) == [{"connection": 1, "server": 1}]
-    retry_failed(run=run, now=NOW)
+    retry_failed(run=run, by=None, now=NOW)
     work(run, ScriptedProviders(answer=lambda _: reply(earlier=TWICE)))
     assert errors(run) == [{"rate_limited": 1, "server": 1}]
     assert attempts(run, 0, "attempt", "outcome")[-1] == (10, "ok")
@@ -97,6 +97,6 @@ def test_a_kept_reply_keeps_the_count_of_its_attempts():
 
     work(run, ScriptedProviders(answer=answer))
     assert errors(run) == [{"rate_limited": 1, "server": 1, "timeout": 1}]
-    retry_failed(run=run, now=NOW)
+    retry_failed(run=run, by=None, now=NOW)
     work(run, ScriptedProviders())
     assert errors(run) == [{"rate_limited": 1, "server": 1}]

@@ -21,7 +21,7 @@ from evaluation.services.imports import (
     receive_upload,
 )
 from panels.fusion.types import AnswerKind
-from panels.models import LanguageModel, Provider
+from panels.models import AuditEntry, LanguageModel, Provider
 from tests.integration.evaluation.import_jobs import (
     ITEMS,
     NOW,
@@ -79,6 +79,15 @@ def test_the_same_content_is_not_imported_twice(files):
     assert first.version == second.version
     assert Example.objects.count() == 5
     assert DatasetImport.objects.filter(state="published").count() == 2
+
+
+@pytest.mark.django_db
+def test_a_version_is_recorded_once_it_is_published(files):
+    version = bring_in(files).version
+    bring_in(files)
+    (entry,) = AuditEntry.objects.all()
+    assert (entry.action, entry.subject, entry.actor) == ("dataset.published", "dataset:quiz@1", None)
+    assert entry.detail == {"content_hash": version.content_hash, "examples": 5}
 
 
 @pytest.mark.django_db

@@ -27,7 +27,7 @@ from evaluation.services.runs import (
 )
 from panels.fusion.types import Failure, FailureKind, ModelRequest, Reply, StrategyName
 from panels.gateway import MissingKey
-from panels.models import Provider
+from panels.models import AuditEntry, Provider
 from tests.factories import (
     NOW,
     make_dataset_version,
@@ -37,6 +37,7 @@ from tests.factories import (
     make_panel_version,
     make_provider,
     make_run,
+    make_user,
 )
 from tests.integration.evaluation.execution.scripted_clients import Clock, ScriptedProviders, failure, reply
 
@@ -160,7 +161,7 @@ def test_what_may_be_done_depends_on_the_state(act, allowed):
     for state in Run.State.values:
         run = make_run(experiment, state=state)
         try:
-            act(run=run, now=NOW)
+            act(run=run, by=None, now=NOW)
         except WrongState:
             assert state not in allowed
         except (NothingToRetry, CapTooLow):
@@ -172,9 +173,9 @@ def test_what_may_be_done_depends_on_the_state(act, allowed):
 @pytest.mark.django_db
 def test_the_clock_of_a_run_stands_while_it_is_paused():
     run = make_run(one_model_experiment(), state=Run.State.RUNNING, resumed_at=NOW, active_s=5.0)
-    pause_run(run=run, now=NOW + timedelta(seconds=10))
+    pause_run(run=run, by=None, now=NOW + timedelta(seconds=10))
     assert (run.active_s, run.resumed_at) == (15.0, None)
-    resume_run(run=run, now=NOW + timedelta(seconds=500))
+    resume_run(run=run, by=None, now=NOW + timedelta(seconds=500))
     assert (run.state, run.active_s) == (Run.State.QUEUED, 15.0)
 
 
@@ -183,9 +184,9 @@ def test_a_capped_run_goes_on_only_with_a_higher_cap(woken, django_capture_on_co
     run = make_run(one_model_experiment(), state=Run.State.CAPPED, cap_nanousd=10, spent_nanousd=9)
     for cap in (None, 10, 8):
         with pytest.raises(CapTooLow):
-            resume_run(run=run, now=NOW, cap_nanousd=cap)
+            resume_run(run=run, by=None, now=NOW, cap_nanousd=cap)
     with django_capture_on_commit_callbacks(execute=True):
-        resume_run(run=run, now=NOW, cap_nanousd=11)
+        resume_run(run=run, by=None, now=NOW, cap_nanousd=11)
     assert (run.state, run.cap_nanousd, woken) == (Run.State.QUEUED, 11, [run.pk])
 
 
@@ -193,8 +194,8 @@ def test_a_capped_run_goes_on_only_with_a_higher_cap(woken, django_capture_on_co
 def test_a_paused_run_may_get_another_cap_but_none_below_what_was_spent():
     run = make_run(one_model_experiment(), state=Run.State.PAUSED, cap_nanousd=10, spent_nanousd=6)
     with pytest.raises(CapTooLow):
-        resume_run(run=run, now=NOW, cap_nanousd=5)
-    resume_run(run=run, now=NOW, cap_nanousd=7)
+        resume_run(run=run, by=None, now=NOW, cap_nanousd=5)
+    resume_run(run=run, by=None, now=NOW, cap_nanousd=7)
     assert run.cap_nanousd == 7
 
 
@@ -207,7 +208,7 @@ def test_a_state_that_changes_under_an_action_stops_it(monkeypatch):
 
     monkeypatch.setattr("evaluation.services.runs.require_pausable", finish_meanwhile)
     with pytest.raises(WrongState, match="just changed"):
-        pause_run(run=run, now=NOW)
+        pause_run(run=run, by=None, now=NOW)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -243,7 +244,7 @@ def test_a_stopped_run_finishes_what_was_begun_and_gives_back_the_rest(act, stat
 
 
 def _act_elsewhere(act: Any, run_id: int) -> None:
-    act(run=Run.objects.get(pk=run_id), now=NOW)
+    act(run=Run.objects.get(pk=run_id), by=None, now=NOW)
     connections.close_all()
 
 
@@ -255,8 +256,8 @@ def test_a_resumed_run_asks_only_for_what_is_missing():
     work(run, providers, stop=stop, pace=Pace(pulse_s=0.0, flush_s=0.002))
     assert run.state == Run.State.RUNNING
     assert 0 < run.answers.count() < 30
-    pause_run(run=run, now=NOW)
-    resume_run(run=run, now=NOW)
+    pause_run(run=run, by=None, now=NOW)
+    resume_run(run=run, by=None, now=NOW)
     work(run, providers)
     assert run.state == Run.State.FINISHED
     assert len(providers.requests) == len(providers.asked) == 30
@@ -271,7 +272,7 @@ def test_a_capped_run_continues_where_it_stopped():
     asked = len(providers.requests)
     assert 0 < asked < 20
     assert run.spent_nanousd <= 1_000_000
-    resume_run(run=run, now=NOW, cap_nanousd=10**9)
+    resume_run(run=run, by=None, now=NOW, cap_nanousd=10**9)
     work(run, providers)
     assert run.state == Run.State.FINISHED
     assert len(providers.requests) == 20
@@ -291,7 +292,7 @@ def test_a_retry_replaces_failed_answers_and_keeps_the_replies_that_came():
     run = make_run(make_experiment(panels, version=make_dataset_version(examples=3)), batch=2)
     work(run, half_failing(str(bad.pk)))
     before = set(run.answers.values_list("pk", flat=True))
-    retry_failed(run=run, now=NOW)
+    retry_failed(run=run, by=None, now=NOW)
     assert not RunResult.objects.filter(run=run).exists()
     providers = ScriptedProviders()
     work(run, providers)
@@ -326,7 +327,7 @@ def test_a_retry_asks_no_member_whose_reply_is_there():
 
     work(run, ScriptedProviders(answer=answer))
     assert set(run.answers.values_list("outcome", flat=True)) == {"failed"}
-    retry_failed(run=run, now=NOW)
+    retry_failed(run=run, by=None, now=NOW)
     providers = ScriptedProviders()
     work(run, providers)
     assert {request.model for request in providers.requests} == {str(bad.pk)}
@@ -340,7 +341,7 @@ def test_a_retry_that_fails_again_can_be_retried_again():
     broken = ScriptedProviders(answer=lambda _: failure(FailureKind.TIMEOUT))
     work(run, broken)
     for _ in range(2):
-        retry_failed(run=run, now=NOW)
+        retry_failed(run=run, by=None, now=NOW)
         work(run, broken)
     assert sorted(Call.objects.filter(answer__run=run).values_list("attempt", flat=True)) == [1, 1, 2, 2, 3, 3]
     progress = ArmProgress.objects.get(run=run)
@@ -353,7 +354,27 @@ def test_there_is_nothing_to_retry_without_failed_answers():
     run = make_run(one_model_experiment())
     work(run, ScriptedProviders())
     with pytest.raises(NothingToRetry):
-        retry_failed(run=run, now=NOW)
+        retry_failed(run=run, by=None, now=NOW)
     run.refresh_from_db()
     assert run.state == Run.State.FINISHED
     assert RunResult.objects.filter(run=run).exists()
+
+
+@pytest.mark.django_db
+def test_who_started_and_stopped_a_run_is_recorded():
+    person = make_user()
+    run = start(one_model_experiment(), by=person)
+    pause_run(run=run, by=person, now=NOW)
+    resume_run(run=run, by=person, now=NOW, cap_nanousd=10**9)
+    cancel_run(run=run, by=None, now=NOW)
+    entries = AuditEntry.objects.filter(subject_kind="run").order_by("sequence")
+    assert [(entry.action, entry.actor) for entry in entries] == [
+        ("run.started", person),
+        ("run.paused", person),
+        ("run.resumed", person),
+        ("run.cancelled", None),
+    ]
+    assert {(entry.subject_id, entry.subject_label) for entry in entries} == {
+        (str(run.pk), f"{run.experiment.title}, run {run.number}")
+    }
+    assert entries[2].detail == {"cap_nanousd": 10**9}

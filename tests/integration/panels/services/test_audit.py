@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -12,7 +14,9 @@ from panels.models import AuditEntry
 from panels.models.audit_entry import GENESIS, hash_entry
 from panels.selectors.audit import AuditHead, BrokenLink, audit_head, verify_chain
 from panels.services.audit import NoTransaction, UnfitDetail, record_audit
-from tests.factories import NOW, make_user
+from panels.services.models import ModelFacts, bring_back_model, change_model, create_model, retire_model
+from panels.services.providers import InvalidProvider, change_provider, create_provider
+from tests.factories import NOW, make_model, make_panel_version, make_provider, make_user
 from tests.triggers import triggers_off
 
 pytestmark = pytest.mark.django_db
@@ -200,3 +204,55 @@ def test_a_noted_head_shows_that_the_end_was_cut_off():
 def test_an_empty_chain_is_whole():
     assert verify_chain() == audit_head() == AuditHead(sequence=0, entry_hash=GENESIS)
     assert verify_chain(noted=f"0:{GENESIS}") == audit_head()
+
+
+# What the services write
+
+
+def written():
+    return [(entry.action, entry.subject, entry.actor, entry.detail) for entry in AuditEntry.objects.order_by("pk")]
+
+
+def test_what_is_done_to_a_provider_is_recorded():
+    person = make_user()
+    said = {"name": "Acme", "kind": "openai", "base_url": "https://acme.example/v1", "api_key_env": "ACME_API_KEY"}
+    provider = create_provider(**said, by=person, now=NOW)
+    change_provider(provider=provider, **said, by=person, now=NOW)
+    change_provider(provider=provider, **(said | {"base_url": "https://acme.example/v2"}), by=person, now=NOW)
+    address = {"from": "https://acme.example/v1", "to": "https://acme.example/v2"}
+    assert written() == [
+        ("provider.created", "provider:acme", person, said),
+        ("provider.changed", "provider:acme", person, {"base_url": address}),
+    ]
+
+
+def test_a_price_change_is_recorded_with_both_prices():
+    person = make_user()
+    facts = ModelFacts(provider=make_provider(slug="acme"), name="big", price_in=Decimal(1), price_out=Decimal(2))
+    model = create_model(facts=facts, by=person, now=NOW)
+    change_model(model=model, facts=facts, by=person, now=NOW)
+    change_model(model=model, facts=replace(facts, price_in=Decimal(3)), by=person, now=NOW)
+    retire_model(model=model, by=person, now=NOW)
+    bring_back_model(model=model, by=None, now=NOW)
+    assert [entry[0] for entry in written()] == [
+        "model.created",
+        "model.changed",
+        "model.retired",
+        "model.brought_back",
+    ]
+    assert {entry[1] for entry in written()} == {"model:acme/big"}
+    price = {"price_in_nanousd_per_mtok": {"from": 10**9, "to": 3 * 10**9}}
+    assert written()[1] == ("model.changed", "model:acme/big", person, price)
+
+
+def test_a_panel_version_is_recorded_with_its_hash():
+    version = make_panel_version([[make_model()]])
+    detail = {"content_hash": version.content_hash, "strategy": "majority", "members": 1}
+    assert written() == [("panel.version_created", f"panel:{version.panel.slug}@1", None, detail)]
+
+
+def test_what_fails_is_not_recorded():
+    provider = make_provider()
+    with pytest.raises(InvalidProvider):
+        change_provider(provider=provider, name="", kind="x", base_url="", api_key_env="", by=None, now=NOW)
+    assert written() == []

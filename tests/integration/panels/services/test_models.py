@@ -26,13 +26,13 @@ def facts_for(provider, **fields: Any):
 
 def test_prices_in_dollars_become_nano_dollars_to_the_last_digit():
     facts = facts_for(make_provider(), price_in=Decimal("0.000000001"), price_out=Decimal("0.6"))
-    model = create_model(facts=facts, now=NOW)
+    model = create_model(facts=facts, by=None, now=NOW)
     assert model.price_in_nanousd_per_mtok == 1
     assert model.price_out_nanousd_per_mtok == 600_000_000
 
 
 def test_an_unknown_price_stays_unknown():
-    model = create_model(facts=facts_for(make_provider(), price_in=None, price_out=None), now=NOW)
+    model = create_model(facts=facts_for(make_provider(), price_in=None, price_out=None), by=None, now=NOW)
     assert not LanguageModel.objects.get(pk=model.pk).has_price
 
 
@@ -52,7 +52,7 @@ def test_an_unknown_price_stays_unknown():
 )
 def test_wrong_facts_are_refused_and_nothing_is_saved(fields, wrong):
     with pytest.raises(InvalidModel) as caught:
-        create_model(facts=facts_for(make_provider(), **fields), now=NOW)
+        create_model(facts=facts_for(make_provider(), **fields), by=None, now=NOW)
     assert [field for field, _ in caught.value.problems] == [wrong]
     assert not LanguageModel.objects.exists()
 
@@ -60,19 +60,19 @@ def test_wrong_facts_are_refused_and_nothing_is_saved(fields, wrong):
 def test_a_provider_has_each_id_once():
     model = make_model()
     with pytest.raises(InvalidModel):
-        create_model(facts=facts_for(model.provider, name=model.name), now=NOW)
-    change_model(model=model, facts=facts_for(model.provider, name=model.name))
+        create_model(facts=facts_for(model.provider, name=model.name), by=None, now=NOW)
+    change_model(model=model, facts=facts_for(model.provider, name=model.name), by=None, now=NOW)
 
 
 def test_a_recorded_provider_gets_its_models_from_imports_alone():
     provider = make_provider(kind=Provider.Kind.RECORDED)
     with pytest.raises(InvalidModel):
-        create_model(facts=facts_for(provider), now=NOW)
+        create_model(facts=facts_for(provider), by=None, now=NOW)
     model = make_model(provider=provider)
     for attempt in (
-        lambda: change_model(model=model, facts=facts_for(provider)),
-        lambda: retire_model(model=model, now=NOW),
-        lambda: bring_back_model(model=model),
+        lambda: change_model(model=model, facts=facts_for(provider), by=None, now=NOW),
+        lambda: retire_model(model=model, by=None, now=NOW),
+        lambda: bring_back_model(model=model, by=None, now=NOW),
     ):
         with pytest.raises(WrongState):
             attempt()
@@ -82,20 +82,20 @@ def test_a_seated_model_keeps_its_provider_and_id_and_may_change_its_price():
     model = make_model()
     make_panel_version([[model]])
     facts = facts_for(model.provider, name=model.name)
-    change_model(model=model, facts=facts)
+    change_model(model=model, facts=facts, by=None, now=NOW)
     assert model.price_in_nanousd_per_mtok == 2_500_000_000
     for other in (replace(facts, name="other"), replace(facts, provider=make_provider())):
         with pytest.raises(InvalidModel):
-            change_model(model=LanguageModel.objects.get(pk=model.pk), facts=other)
+            change_model(model=LanguageModel.objects.get(pk=model.pk), facts=other, by=None, now=NOW)
 
 
 def test_a_retired_model_can_be_brought_back():
     model = make_model()
-    retire_model(model=model, now=NOW)
+    retire_model(model=model, by=None, now=NOW)
     with pytest.raises(WrongState):
-        retire_model(model=model, now=NOW)
+        retire_model(model=model, by=None, now=NOW)
     assert LanguageModel.objects.get(pk=model.pk).retired_at == NOW
-    bring_back_model(model=model)
+    bring_back_model(model=model, by=None, now=NOW)
     assert LanguageModel.objects.get(pk=model.pk).retired_at is None
     with pytest.raises(WrongState):
-        bring_back_model(model=model)
+        bring_back_model(model=model, by=None, now=NOW)
