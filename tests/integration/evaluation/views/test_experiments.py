@@ -221,6 +221,15 @@ def test_a_missing_key_stops_the_start_and_names_the_variable(manager, fields, m
     assert not Experiment.objects.exists()
 
 
+def test_the_gate_stops_the_start_and_names_the_member_and_the_rule(manager, fields):
+    bare = make_model(name="bare", provider=make_provider(name="Nobody", contracted=False))
+    response = manager.post(NEW, fields | {"panels": [str(make_panel_version([[bare]]).pk)]})
+    assert response.status_code == 422
+    told = soup_of(response).find(id="panels-error").get_text()
+    assert "bare (Nobody) fails the rule on contract: no contract is recorded that has begun" in told
+    assert not Experiment.objects.exists()
+
+
 def test_only_panels_that_can_answer_are_offered(manager, fields):
     provider = make_provider(kind=Provider.Kind.RECORDED)
     version = make_dataset_version(recorded_by=provider)
