@@ -10,6 +10,10 @@ class LanguageModelQuerySet(models.QuerySet["LanguageModel"]):
     def available(self) -> LanguageModelQuerySet:
         return self.filter(retired_at=None)
 
+    def seatable(self) -> LanguageModelQuerySet:
+        """Models that a new panel version can seat: a restricted one stays where it is."""
+        return self.available().exclude(status=LanguageModel.Status.RESTRICTED)
+
     def callable(self) -> LanguageModelQuerySet:
         """Models that a provider answers for; recorded ones can only be replayed."""
         return self.exclude(provider__kind=Provider.Kind.RECORDED)
