@@ -16,6 +16,7 @@ WHO_MAKES_REVIEWS = "Product managers can make review sessions."
 WHO_OWNS_A_REVIEW = "This page is for the owner of the review session."
 WHO_REVIEWS = "You are not a reviewer of this session."
 WHO_ADJUDICATES = "Disputes are settled by this session's adjudicators and its owner."
+WHO_MANAGES_KEYS = "API keys are managed by product managers and administrators."
 REVIEW_GROUPS = frozenset({"reviewer", "adjudicator"})
 
 Person = User | AnonymousUser
@@ -40,6 +41,11 @@ def may_run_experiments(person: Person) -> bool:
 
 def may_edit_datasets(person: Person) -> bool:
     return _may(person, "evaluation.add_dataset")
+
+
+def require_key_manager(person: Person) -> User:
+    """The person, who may. Raises PermissionDenied."""
+    return _require(person, "evaluation.add_apikey", WHO_MANAGES_KEYS)
 
 
 def require_review_maker(person: Person) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from datetime import datetime
 from typing import TypeVar
 
-from evaluation.models import ReviewSession, Run
+from evaluation.models import ApiKey, ReviewSession, Run
 
 T = TypeVar("T")
 
@@ -82,6 +83,26 @@ def is_review_pausable(session: ReviewSession) -> bool:
 
 def is_review_closable(session: ReviewSession) -> bool:
     return _holds(require_review_closable, session)
+
+
+def require_rotatable(key: ApiKey, now: datetime, *, is_replaced: bool) -> None:
+    """Raises WrongState."""
+    if not key.is_usable(now):
+        raise WrongState("This key lets nobody in any more. Make a new one.")
+    if is_replaced:
+        raise WrongState("This key has been replaced already.")
+
+
+def require_revocable(key: ApiKey) -> None:
+    """Raises WrongState."""
+    if key.revoked_at is not None:
+        raise WrongState("This key is revoked already.")
+
+
+def require_key_scope(slug: str, scope: Collection[str]) -> None:
+    """Raises WrongState where a key is not for the workflow; ``scope`` are the slugs of those it is for."""
+    if slug not in scope:
+        raise WrongState(f"This key is not for the workflow {slug}.")
 
 
 def _require_review(session: ReviewSession, states: frozenset[ReviewSession.State], action: str) -> None:

@@ -4,6 +4,7 @@ from django.urls import URLPattern, path
 
 from evaluation.views import (
     answers,
+    api_keys,
     datasets,
     experiments,
     imports,
@@ -39,6 +40,10 @@ urlpatterns: list[URLPattern] = [
     path("runs/<int:pk>/repeat/", runs.repeat, name="run-repeat"),
     path("answers/<int:pk>/", answers.show_answer, name="answer"),
     path("panels/<slug:slug>/answers/", answers.list_of_panel, name="panel-answers"),
+    path("keys/", api_keys.list_keys, name="keys"),
+    path("keys/new/", api_keys.create, name="key-create"),
+    path("keys/<int:pk>/rotate/", api_keys.rotate, name="key-rotate"),
+    path("keys/<int:pk>/revoke/", api_keys.revoke, name="key-revoke"),
     path("review/", reviews.list_reviews, name="reviews"),
     path("review/waiting/", reviews.count_waiting, name="reviews-waiting"),
     path("review/new/", review_owner.create_session, name="review-create"),

@@ -1,4 +1,7 @@
-"""Who may change the inventory and the panels. Everybody who can log in may read both."""
+"""Who may change the inventory and the panels. Everybody who can log in may read both.
+
+The audit chain is for those who answer for it.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import PermissionDenied
 
 WHO_EDITS_MODELS = "Product managers can change the inventory."
+WHO_READS_AUDIT = "The audit chain is read by compliance and administrators."
 WHO_EDITS_PANELS = "Product managers can make panels and new versions."
 WHO_KEEPS_CONTRACTS = "Product managers and compliance can record contracts."
 WHO_GOVERNS_MODELS = "Product managers and compliance can say what a model may be used for."
@@ -44,6 +48,11 @@ def may_govern_models(person: Person) -> bool:
 def require_panel_editor(person: Person) -> User:
     """The person, who may. Raises PermissionDenied."""
     return _require(person, "panels.add_panelversion", WHO_EDITS_PANELS)
+
+
+def require_auditor(person: Person) -> User:
+    """The person, who may. Raises PermissionDenied."""
+    return _require(person, "panels.view_auditentry", WHO_READS_AUDIT)
 
 
 def may_edit_models(person: Person) -> bool:

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from django.urls import path
 
-from panels.views import models, panels, providers, versions
+from panels.views import audit, models, panels, providers, versions
 
 app_name = "panels"
 
 urlpatterns = [
+    path("audit/", audit.list_all, name="audit"),
     path("models/", models.list_all, name="models"),
     path("models/new/", models.create, name="model-create"),
     path("models/<int:pk>/", models.show, name="model"),

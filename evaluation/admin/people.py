@@ -68,10 +68,9 @@ class PersonAdmin(UserAdmin[User]):
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         return super().user_change_password(request, id, form_url)
 
-    def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
+    def log_change(self, request: HttpRequest, obj: User, message: Any) -> Any:
         match = request.resolver_match
         if match is not None and match.url_name == "auth_user_password_change":
-            assert isinstance(obj, User)
             record_password_change(person=obj, by=request.user, now=timezone.now())  # type: ignore[arg-type] # logged in
         return super().log_change(request, obj, message)
 

@@ -6,6 +6,7 @@ from django.contrib import admin
 
 from evaluation.models import (
     Answer,
+    ApiKey,
     Arm,
     ArmProgress,
     Batch,
@@ -138,12 +139,12 @@ class ManyRecords(ReadOnly):
 
     list_per_page = 50
     show_full_result_count = False
-    ordering = ["-pk"]
 
 
 @admin.register(Example)
 class ExampleAdmin(ManyRecords, admin.ModelAdmin[Example]):
     list_display = ["item_id", "version", "position", "title"]
+    ordering = ["-pk"]
     list_select_related = ["version"]
     search_fields = ["item_id"]
 
@@ -151,6 +152,7 @@ class ExampleAdmin(ManyRecords, admin.ModelAdmin[Example]):
 @admin.register(RecordedOutput)
 class RecordedOutputAdmin(ManyRecords, admin.ModelAdmin[RecordedOutput]):
     list_display = ["example", "model", "predicted", "correct"]
+    ordering = ["-pk"]
     list_select_related = ["example", "model"]
     list_filter = ["correct"]
 
@@ -158,6 +160,7 @@ class RecordedOutputAdmin(ManyRecords, admin.ModelAdmin[RecordedOutput]):
 @admin.register(Answer)
 class AnswerAdmin(ManyRecords, admin.ModelAdmin[Answer]):
     list_display = ["id", "run", "arm", "position", "outcome", "strategy"]
+    ordering = ["-pk"]
     list_select_related = ["run", "arm"]
     list_filter = ["outcome", "strategy"]
 
@@ -165,6 +168,7 @@ class AnswerAdmin(ManyRecords, admin.ModelAdmin[Answer]):
 @admin.register(Call)
 class CallAdmin(ManyRecords, admin.ModelAdmin[Call]):
     list_display = ["answer", "model", "role", "attempt", "outcome", "created_at"]
+    ordering = ["-pk"]
     list_select_related = ["answer", "model"]
     list_filter = ["role", "outcome"]
 
@@ -174,6 +178,18 @@ class LiveRequestAdmin(ManyRecords, admin.ModelAdmin[LiveRequest]):
     """Without the map of placeholders, encrypted or not."""
 
     list_display = ["answer", "panel_version", "answer_kind", "masked", "created_at"]
+    ordering = ["-pk"]
     list_select_related = ["answer", "panel_version"]
     list_filter = ["answer_kind", "masked"]
     exclude = ["vault"]
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(ReadOnly, admin.ModelAdmin[ApiKey]):
+    """They are made and revoked on their own page."""
+
+    list_display = ["name", "prefix", "created_by", "created_at", "expires_at", "revoked_at", "last_used_at"]
+    list_select_related = ["created_by"]
+    search_fields = ["name", "prefix"]
+    ordering = ["-created_at", "-pk"]
+    exclude = ["secret_hash"]

@@ -1,4 +1,5 @@
 from evaluation.models.answer import Answer
+from evaluation.models.api_key import ApiKey
 from evaluation.models.calibration import Calibration
 from evaluation.models.call import Call
 from evaluation.models.dataset import Dataset, DatasetVersion
@@ -18,6 +19,7 @@ from evaluation.models.workflow import Workflow
 __all__ = [
     "Adjudication",
     "Answer",
+    "ApiKey",
     "Arm",
     "ArmProgress",
     "Batch",

@@ -33,6 +33,7 @@ from evaluation.services.review_sessions import (
 from evaluation.stats.agreement import Agreement
 from fusion_site.lib.export import CONTENT_TYPES, export_response
 from fusion_site.lib.htmx import render_page
+from panels.selectors.audit import audit_head
 
 _FORM_PAGE = "evaluation/review_form.html"
 
@@ -116,6 +117,8 @@ def show_results(request: HttpRequest, pk: int) -> HttpResponse:
         "outcome": outcome,
         "assisted": list(zip(names, assisted_hallucination(session, everything), strict=True)),
         "exports": COLUMNS,
+        "audit_head": audit_head(),
+        "now": timezone.now(),
         "agreements": [
             _agreement_row("Facts", outcome.facts_agreement),
             _agreement_row("Preference", outcome.preference_agreement),

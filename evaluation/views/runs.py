@@ -38,6 +38,7 @@ from fusion_site.lib.export import CONTENT_TYPES, export_response
 from fusion_site.lib.htmx import render_page, wanted_fragment
 from panels.gate import GateClosed
 from panels.gateway import MissingKey
+from panels.selectors.audit import audit_head
 
 _REFUSALS = (WrongState, CapTooLow, NothingToRetry, RetiredModel, UnknownPrice, MissingKey, GateClosed)
 
@@ -105,6 +106,7 @@ def _show_results(
             "charts": _charts(run, results),
             "uplift_note": SAME_DATA_NOTE,
             "failed_answers": sum(arm.failed for arm in results.data.arms),
+            "audit_head": audit_head(),
             "has_panels": any(not arm.is_single for arm in results.data.arms),
         }
     return render_page(request, "evaluation/run_results.html", context)

@@ -8,6 +8,7 @@ from django.db import IntegrityError, transaction
 
 from evaluation.models import (
     Answer,
+    ApiKey,
     Arm,
     ArmProgress,
     Batch,
@@ -24,6 +25,7 @@ from evaluation.models import (
     Run,
     RunResult,
 )
+from evaluation.services.api_keys import create_api_key
 from tests.constraints import Check, Unique, constraints_of, refuse
 from tests.factories import (
     NOW,
@@ -171,7 +173,15 @@ def make_reused_call() -> Call:
     return call
 
 
+def make_api_key() -> ApiKey:
+    return create_api_key(name=f"Key {uuid4()}", workflows=[make_workflow()], expires_at=None, by=None, now=NOW).key
+
+
 CONSTRAINTS: dict[str, Check | Unique] = {
+    "api_key_named": Check(make=make_api_key, changes={"name": ""}),
+    "api_key_prefix_not_empty": Check(make=make_api_key, changes={"prefix": ""}),
+    "api_key_expires_after_created": Check(make=make_api_key, changes={"expires_at": NOW}),
+    "api_key_revoked_after_created": Check(make=make_api_key, changes={"revoked_at": NOW - timedelta(seconds=1)}),
     "workflow_data_class_known": Check(make=make_workflow, changes={"data_class": "secret"}),
     "workflow_target_accuracy_is_share": Check(make=make_workflow, changes={"target_accuracy": 92.0}),
     "dataset_version_number_unique": Unique(make=make_version, fields=["dataset", "number"]),

@@ -31,6 +31,11 @@ def test_csv_holds_what_was_given():
     ]
 
 
+def test_a_cell_of_parts_is_json():
+    (row,) = csv.DictReader(io.StringIO(body_of([{"a": {"from": 1, "to": ["ä"]}}], "csv", ["a"])))
+    assert json.loads(row["a"]) == {"from": 1, "to": ["ä"]}
+
+
 def test_json_lines_hold_what_was_given():
     assert [json.loads(line) for line in body_of(ROWS, "jsonl").splitlines()] == ROWS
 
