@@ -12,6 +12,7 @@ from evaluation.models import ReviewAssignment, ReviewSession
 
 WHO_RUNS_EXPERIMENTS = "Product managers can start, pause and cancel runs."
 WHO_EDITS_DATASETS = "Product managers can import datasets."
+WHO_CHANGES_WORKFLOWS = "Product managers can change targets and masking."
 WHO_MAKES_REVIEWS = "Product managers can make review sessions."
 WHO_OWNS_A_REVIEW = "This page is for the owner of the review session."
 WHO_REVIEWS = "You are not a reviewer of this session."
@@ -33,6 +34,15 @@ def require_experimenter(person: Person) -> User:
 def require_dataset_editor(person: Person) -> None:
     """Raises PermissionDenied."""
     _require(person, "evaluation.add_dataset", WHO_EDITS_DATASETS)
+
+
+def require_workflow_editor(person: Person) -> None:
+    """Raises PermissionDenied."""
+    _require(person, "evaluation.change_workflow", WHO_CHANGES_WORKFLOWS)
+
+
+def may_change_workflows(person: Person) -> bool:
+    return _may(person, "evaluation.change_workflow")
 
 
 def may_run_experiments(person: Person) -> bool:

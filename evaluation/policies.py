@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import TypeVar
 
-from evaluation.models import ApiKey, ReviewSession, Run
+from evaluation.models import ApiKey, ReviewSession, Run, Workflow
 
 T = TypeVar("T")
 
@@ -33,6 +33,28 @@ def require_cancellable(run: Run) -> None:
 
 def require_retryable(run: Run) -> None:
     _require(run, frozenset({Run.State.FINISHED}), "retried")
+
+
+def masked_fields(*workflows: Workflow | None) -> tuple[str, ...] | None:
+    """The sensitive fields of those that mask, of which there may be none; None where nothing is masked.
+
+    A run asks for its experiment's workflow and for its dataset's own: data that is masked in one place is masked
+    wherever it is used.
+    """
+    masking = [workflow for workflow in workflows if workflow is not None and workflow.masks]
+    if not masking:
+        return None
+    return tuple(dict.fromkeys(name for workflow in masking for name in workflow.sensitive_fields))
+
+
+def require_masking_changeable(run: Run) -> None:
+    """What a workflow masks is the same from a run's first answer to its last."""
+    if run.state in _ACTIVE | _HALTED:
+        state = Run.State(run.state).label.lower()
+        raise WrongState(
+            f"Run {run.number} of “{run.experiment.title}” is {state}, and a run is masked in one way from its first "
+            "answer to its last. Cancel it or wait for its end, then change the masking."
+        )
 
 
 def is_pausable(run: Run) -> bool:

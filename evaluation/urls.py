@@ -22,6 +22,7 @@ app_name = "evaluation"
 urlpatterns: list[URLPattern] = [
     path("", overview.show_overview, name="overview"),
     path("workflows/<slug:slug>/", workflows.show_workflow, name="workflow"),
+    path("workflows/<slug:slug>/edit/", workflows.edit_workflow, name="workflow-edit"),
     path("datasets/", datasets.list_datasets, name="datasets"),
     path("datasets/upload/", imports.upload_dataset, name="dataset-upload"),
     path("datasets/imports/<int:pk>/", imports.show_import, name="import"),

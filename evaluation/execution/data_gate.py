@@ -24,15 +24,17 @@ def policy_of(workflow: Workflow | None, *, purpose: Purpose) -> DataPolicy:
 
 
 def require_run_gate(experiment: Experiment, *, now: datetime) -> None:
-    """For what a run would ask of providers; a replay asks none but arbiters. Raises GateClosed."""
+    """For what a run would ask of providers; a replay asks none but arbiters. Raises GateClosed.
+
+    Where the dataset belongs to another workflow than the experiment, both have to let its data go.
+    """
     models = asked_models(experiment)
-    if models:
-        require_gate(
-            policy=policy_of(experiment.workflow, purpose=Purpose.EVALUATION),
-            models=models,
-            roles=asked_roles(experiment),
-            today=contract_day(now),
-        )
+    if not models:
+        return
+    named = {each for each in (experiment.workflow, experiment.dataset_version.dataset.workflow) if each is not None}
+    for workflow in sorted(named, key=lambda each: each.pk) or [None]:
+        policy = policy_of(workflow, purpose=Purpose.EVALUATION)
+        require_gate(policy=policy, models=models, roles=asked_roles(experiment), today=contract_day(now))
 
 
 def require_live_gate(version: PanelVersion, workflow: Workflow | None, *, now: datetime) -> None:

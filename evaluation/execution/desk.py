@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 
-from evaluation.execution.covers import covered_recording
+from evaluation.covers import covered_recording
 from evaluation.execution.queue import CallQueue, Priority, arbiter_priority, call_priority
 from evaluation.execution.replies import HeldReply
 from evaluation.execution.units import Purchase, Unit
@@ -59,7 +59,7 @@ class Desk:
         if purchase.result is None:
             await self._share(purchase, unit, call_priority(stage=stage, position=unit.item.position))
         assert purchase.result is not None
-        return purchase.result
+        return _comparable(purchase.result, unit.item.cover)
 
     async def arbitrate(self, purchase: Purchase, unit: Unit) -> Reply | Failure:
         """The arbiter's reply for the unit. Raises Stopped."""
@@ -67,7 +67,7 @@ class Desk:
         if purchase.result is None:
             await self._share(purchase, unit, arbiter_priority(position=unit.item.position))
         assert purchase.result is not None
-        return purchase.result
+        return _comparable(purchase.result, unit.item.cover)
 
     async def _share(self, purchase: Purchase, unit: Unit, priority: Priority) -> None:
         purchase.wanted_by.append(unit)
@@ -112,6 +112,13 @@ async def _replay(replay: ModelClient, purchase: Purchase, unit: Unit) -> Reply 
     if unit.item.cover is None:
         return result
     return covered_recording(result, unit.item.cover, unit.item.scored.question.kind)
+
+
+def _comparable(result: Reply | Failure, cover: Cover | None) -> Reply | Failure:
+    """As the engine compares it; what is stored of a reply stays as it came."""
+    if cover is None or isinstance(result, Failure):
+        return result
+    return replace(result, text=cover.comparable(result.text))
 
 
 async def _complete_covered(client: ModelClient, purchase: Purchase, cover: Cover) -> Reply | Failure:

@@ -8,7 +8,7 @@ from itertools import takewhile
 
 from django.db.models import QuerySet
 
-from evaluation.execution.covers import cover_example, masking_note, unasked
+from evaluation.covers import cover_example, masking_note, unasked
 from evaluation.execution.plan import PlannedArm, RunPlan
 from evaluation.execution.replies import find_own_replies, find_replies, load_outputs, reply_of_call
 from evaluation.execution.units import Attempt, Item, LoadedBatch, OpenExample, Previous, Purchase, Unit

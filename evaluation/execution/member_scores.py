@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from evaluation.execution.covers import cover_example
+from evaluation.covers import Covered, cover_example
 from evaluation.models import Call, DatasetVersion, Example
 from evaluation.scorers import SCORERS, ScoredExample
 from panels.fusion.answers import canonical
@@ -31,6 +31,7 @@ class HeardCall(NamedTuple):
     recorded_correct: bool | None
     placeholders: int | None = None
     placeholders_lost: int | None = None
+    recorded_output_id: int | None = None
     text: str = ""
 
 
@@ -43,7 +44,7 @@ class MemberScorer:
         self._score = SCORERS[version.scorer]
         self._examples: dict[int, ScoredExample] = {}
         self._meta: dict[int, dict[str, Any]] = {}
-        self._masked: dict[tuple[int, Fields], ScoredExample] = {}
+        self._masked: dict[tuple[int, Fields], Covered | None] = {}
         self._known: dict[tuple[int, Fields | None, BallotValue | None, bool | None], bool | None] = {}
 
     def take(self, examples: list[Example], *, masks: bool = False) -> None:
@@ -58,21 +59,21 @@ class MemberScorer:
 
         ``fields`` are those that were masked in the prompt: what was answered is held against a masked reference.
         """
-        example = self._examples[example_id] if fields is None else self._masked_example(example_id, fields)
-        value = _ballot_value(call, example.question)
+        covered = None if fields is None else self._masked_example(example_id, fields)
+        example = self._examples[example_id] if covered is None else covered.scored
+        value = _ballot_value(call, example.question, covered)
         key = (example_id, fields, value, call.recorded_correct)
         if key not in self._known:
             score = self._score(_alone(value, call), example)
             self._known[key] = None if score is None else score.correct
         return self._known[key]
 
-    def _masked_example(self, example_id: int, fields: Fields) -> ScoredExample:
+    def _masked_example(self, example_id: int, fields: Fields) -> Covered | None:
+        """None for what cannot be masked: it has no reply to be scored."""
         key = (example_id, fields)
         if key not in self._masked:
-            raw = self._examples[example_id]
-            covered = cover_example(raw, meta=self._meta[example_id], fields=fields)
-            # What could not be masked has no reply to be scored.
-            self._masked[key] = raw if isinstance(covered, Failure) else covered.scored
+            covered = cover_example(self._examples[example_id], meta=self._meta[example_id], fields=fields)
+            self._masked[key] = None if isinstance(covered, Failure) else covered
         return self._masked[key]
 
     def _scored_example(self, example: Example, *, with_prompt: bool) -> ScoredExample:
@@ -87,12 +88,19 @@ class MemberScorer:
         return ScoredExample(question=question, reference=example.reference, references=tuple(example.references))
 
 
-def _ballot_value(call: HeardCall, question: Question) -> BallotValue | None:
+def _ballot_value(call: HeardCall, question: Question, covered: Covered | None) -> BallotValue | None:
     """The stored ballot as the scorer takes it; free text that was cut when it was stored is made whole."""
     if call.outcome != Call.OK or call.ballot is None:
         return None
-    whole = call.text.strip()
+    whole = _as_compared(call, covered).strip()
     return whole if whole.startswith(call.ballot) else canonical(call.ballot, question=question)
+
+
+def _as_compared(call: HeardCall, covered: Covered | None) -> str:
+    """The text as the panel voted on it. A recorded one stands unmasked with the dataset."""
+    if covered is None or not call.text:
+        return call.text
+    return covered.cover.comparable(call.text) if call.recorded_output_id is None else covered.cover.mask(call.text)
 
 
 def _alone(value: BallotValue | None, call: HeardCall) -> Fused:

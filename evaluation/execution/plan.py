@@ -8,7 +8,8 @@ from datetime import datetime
 
 from django.db.models import Q
 
-from evaluation.models import Arm, Experiment, Run, Workflow
+from evaluation.models import Arm, Experiment, Run
+from evaluation.policies import masked_fields
 from panels.fusion.pricing import Price
 from panels.fusion.replies import seat_twins
 from panels.fusion.types import AnswerKind, Arbiter, Panel, StrategyName
@@ -53,7 +54,7 @@ class RunPlan:
     """A run's fixed side. ``replays``: recorded outputs answer. ``reuse``: replies of earlier runs may be taken.
 
     ``models`` is keyed by inventory key; ``asked`` holds those that providers are asked for, as rows with providers.
-    ``masked_fields`` are the sensitive fields of a workflow that masks, of which there may be none; None masks nothing.
+    ``masked_fields`` are as in ``evaluation.policies``; None masks nothing.
     """
 
     run_id: int
@@ -82,7 +83,9 @@ class RunPlan:
 
 def load_plan(run_id: int, *, now: datetime) -> RunPlan:
     """``now`` is the time at which the terms of the models count. Raises Run.DoesNotExist."""
-    run = Run.objects.select_related("experiment__dataset_version", "experiment__workflow").get(pk=run_id)
+    run = Run.objects.select_related("experiment__dataset_version__dataset__workflow", "experiment__workflow").get(
+        pk=run_id
+    )
     experiment = run.experiment
     version = experiment.dataset_version
     arms = plan_arms(experiment)
@@ -100,13 +103,8 @@ def load_plan(run_id: int, *, now: datetime) -> RunPlan:
         arms=arms,
         models={inventory_key(model.pk): plan_model(model, terms[model.pk]) for model in models},
         asked=_asked_of(experiment, arms, models),
-        masked_fields=masked_fields(experiment.workflow),
+        masked_fields=masked_fields(experiment.workflow, version.dataset.workflow),
     )
-
-
-def masked_fields(workflow: Workflow | None) -> tuple[str, ...] | None:
-    """The fields that the workflow marks as sensitive; None where nothing is masked."""
-    return None if workflow is None or not workflow.masks else tuple(workflow.sensitive_fields)
 
 
 def plan_arms(experiment: Experiment) -> tuple[PlannedArm, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from evaluation.execution.covers import placeholder_columns
+from evaluation.covers import placeholder_columns
 from evaluation.execution.units import FinishedUnit, Purchase
 from evaluation.models import Answer, Call
 from panels.fusion.arbitration_json import to_json as arbitration_to_json

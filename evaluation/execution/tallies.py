@@ -266,7 +266,7 @@ def _count_answer(arm: ArmTally, answer: _AnswerRow, index: int) -> None:
 
 _CALL_FIELDS = (
     *("answer_id", "seat", "attempt", "outcome", "cost_nanousd", "spent_nanousd", "latency_s", "ballot"),
-    *("recorded_output__correct", "placeholders", "placeholders_lost"),
+    *("recorded_output__correct", "placeholders", "placeholders_lost", "recorded_output_id"),
 )
 # Free text may be cut in the ballot; the whole of it stands where the reply was first stored.
 _TEXT_FIELDS = ("text", "reused_from__text", "recorded_output__text")

@@ -41,6 +41,7 @@ FIELDS: dict[Role, tuple[FieldColumn, ...]] = {
         FieldColumn(field="context", label="Context", aliases=("document", "passage", "source")),
         FieldColumn(field="group", label="Group", aliases=("category", "topic", "subject")),
         FieldColumn(field="schema", label="Schema of a JSON answer", aliases=("json_schema", "answer_schema")),
+        FieldColumn(field="fields", label="Named values (JSON)", aliases=("named_values",)),
         FieldColumn(field="meta", label="Other facts (JSON)", aliases=("metadata",)),
     ),
     Role.RECORDED: (

@@ -162,9 +162,11 @@ def _read_context(fields: RowFields) -> str:
 
 
 def _read_meta(fields: RowFields) -> dict[str, object]:
-    meta = fields.mapping("meta")
-    wanted = fields.mapping("fields") if isinstance(fields.raw("fields"), dict) else fields.raw("fields")
-    return meta | {"fields": wanted} if wanted else meta
+    """``fields`` are named values of the prompt. Where they are written in ``meta``, they must be named as well."""
+    meta, named = fields.mapping("meta"), fields.mapping("fields")
+    if not isinstance(meta.get("fields") or {}, dict):
+        fields.refuse("meta", 'its "fields" are not an object; write {"fields": {"name": value}}')
+    return meta | {"fields": named} if named else meta
 
 
 def canonical_item(item: Item) -> bytes:

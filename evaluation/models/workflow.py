@@ -12,7 +12,7 @@ class Workflow(models.Model):
     ``allowed_regions`` are the codes of where its data may be processed (none named: anywhere), ``max_retention_days``
     is how long a provider may keep it (null: as long as it likes). Where it ``masks``, personal data in a prompt is
     replaced by placeholders before it leaves: first the values of the examples' ``sensitive_fields`` (names), then
-    what patterns find.
+    what patterns find. All of it holds for its experiments and its datasets.
     """
 
     DataClass = DataClass
@@ -40,6 +40,13 @@ class Workflow(models.Model):
             models.CheckConstraint(
                 name="workflow_target_accuracy_is_share",
                 condition=Q(target_accuracy=None) | Q(target_accuracy__gte=0, target_accuracy__lte=1),
+            ),
+            models.CheckConstraint(
+                name="workflow_target_p95_positive", condition=Q(target_p95_ms=None) | Q(target_p95_ms__gt=0)
+            ),
+            models.CheckConstraint(
+                name="workflow_target_cost_saves_at_most_all",
+                condition=Q(target_cost_change=None) | Q(target_cost_change__gte=-1),
             ),
         ]
 

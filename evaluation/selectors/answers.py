@@ -10,12 +10,13 @@ from operator import attrgetter
 
 from django.db.models import QuerySet
 
-from evaluation.models import Answer, Arm, Call
+from evaluation.models import Answer, Arm, Call, Experiment
 from evaluation.selectors.arbitrations import ArbiterPart, arbiter_part
 from evaluation.selectors.attempts import Attempt, age_of, attempts_of, source_of, span_of, text_of
 from evaluation.selectors.degradations import degradation_words
 from evaluation.selectors.fields import FieldTable, Heard, field_table
 from evaluation.selectors.items import ItemFilter, filtered_answers
+from evaluation.selectors.masked_prompts import MaskedPrompt, masked_prompt
 from evaluation.selectors.runs import ArmHead, arm_heads, arms_of
 from fusion_site.lib.paging import Order
 from panels.fusion.modes import mode_of, stop_at_of
@@ -109,7 +110,7 @@ class Trace:
     """Everything the page shows. ``cost_nanousd`` is the sum of the cost lines, None if one of them is unknown.
 
     ``fields`` is there for answers in JSON alone. ``stop_at`` is the stop rule that was in force. A live answer has no
-    ``head``: it stands beside no other.
+    ``head``: it stands beside no other. ``masked`` is there for answers of runs that mask.
     """
 
     answer: Answer
@@ -129,12 +130,18 @@ class Trace:
     degraded: tuple[str, ...]
     arbiter: ArbiterPart | None
     fields: FieldTable | None
+    masked: MaskedPrompt | None
     previous: Neighbour | None
     next: Neighbour | None
 
     @property
     def voices(self) -> tuple[Voice, ...]:
         return tuple(voice for stage in self.stages for voice in stage.voices)
+
+    @property
+    def replays(self) -> bool:
+        run = self.answer.run
+        return run is not None and run.experiment.replies == Experiment.Replies.RECORDED
 
     @property
     def votes(self) -> tuple[tuple[float, ...], ...]:
@@ -159,12 +166,13 @@ def trace_of(answer: Answer, *, wanted: ItemFilter) -> Trace:
     """Seven queries, two for a live answer. ``answer`` comes from ``answers_with_lineage``; ``wanted`` is the table it
     was opened from.
     """
-    settings = Member.objects.filter(version=answer.panel_version.pk).select_related("model").order_by("seat")
+    settings = tuple(Member.objects.filter(version=answer.panel_version.pk).select_related("model").order_by("seat"))
     calls = _calls(answer)
     span_s = span_of(calls)
     voices = _voices(calls, answer, span_s)
     part = _arbiter_part(answer, calls, voices, span_s)
     question, beside = _question(answer), _beside_others(answer, wanted)
+    masked = masked_prompt(answer, question, calls=calls, members=settings)
     return Trace(
         answer=answer,
         question=question,
@@ -179,15 +187,16 @@ def trace_of(answer: Answer, *, wanted: ItemFilter) -> Trace:
         spent_nanousd=_sum_known([call.spent_nanousd for call in calls]),
         span_s=span_s,
         simulated=any(voice.simulated for voice in voices) or (part is not None and part.simulated),
-        settings=tuple(settings),
+        settings=settings,
         degraded=tuple(degradation_words(cut, _names(voices)) for cut in answer.degraded),
         arbiter=part,
         fields=field_table(
             answer,
             [Heard(voice.call, voice.text) for voice in voices],
             question=question,
-            accepted=() if answer.example is None else (answer.example.reference, *answer.example.references),
+            accepted=_accepted(answer) if masked is None else masked.accepted,
         ),
+        masked=masked,
         previous=beside.previous,
         next=beside.next,
     )
@@ -207,6 +216,10 @@ def _question(answer: Answer) -> Question:
         evidence=example.context,
         schema=example.schema,
     )
+
+
+def _accepted(answer: Answer) -> tuple[str | None, ...]:
+    return () if answer.example is None else (answer.example.reference, *answer.example.references)
 
 
 def _beside_others(answer: Answer, wanted: ItemFilter) -> _Beside:

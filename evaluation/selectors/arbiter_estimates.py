@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from django.db.models import Avg, Max, Sum, prefetch_related_objects
+from django.db.models import Avg, Exists, Max, OuterRef, Sum, prefetch_related_objects
 
-from evaluation.models import ArmProgress, Call, DatasetVersion
+from evaluation.models import Answer, ArmProgress, Call, DatasetVersion
 from evaluation.selectors.byte_length import ByteLength
 from panels.fusion.arbiter import worst_body_bytes
 from panels.fusion.pricing import Price, call_cost, worst_case_cost
@@ -82,11 +82,12 @@ class _Texts:
 
 
 def estimate_arbiters(
-    version: DatasetVersion, panels: Sequence[PanelVersion], *, reuse: bool
+    version: DatasetVersion, panels: Sequence[PanelVersion], *, reuse: bool, masks: bool = False
 ) -> ArbiterEstimate | None:
     """None where no panel may ask one. Five queries and one an arbiter, none if no panel has one."""
     kind = AnswerKind(version.answer_kind)
-    judges = _judges(version, [panel for panel in panels if panel.arbiter_model_id is not None], kind, reuse=reuse)
+    judging = [panel for panel in panels if panel.arbiter_model_id is not None]
+    judges = _judges(judging, version, kind, held=_held(version, judging, masks=masks) if reuse and judging else {})
     if not judges:
         return None
     texts = _texts(version, kind)
@@ -105,12 +106,13 @@ def estimate_arbiters(
     )
 
 
-def _judges(version: DatasetVersion, panels: Sequence[PanelVersion], kind: AnswerKind, *, reuse: bool) -> list[_Judge]:
+def _judges(
+    panels: Sequence[PanelVersion], version: DatasetVersion, kind: AnswerKind, *, held: Mapping[int, int]
+) -> list[_Judge]:
     if not panels:
         return []
     prefetch_related_objects(list(panels), "members", "arbiter_model")
     shares = _shares(panels)
-    held = _held(version, panels) if reuse else {}
     judges = []
     for row in panels:
         panel = engine_panel(row)
@@ -148,11 +150,14 @@ def _shares(panels: Sequence[PanelVersion]) -> dict[int, float]:
     return {panel: min(1.0, asked / answers) for panel, answers, asked in counted}
 
 
-def _held(version: DatasetVersion, panels: Sequence[PanelVersion]) -> dict[int, int]:
+def _held(version: DatasetVersion, panels: Sequence[PanelVersion], *, masks: bool) -> dict[int, int]:
     """About how many examples of this version have had the arbiter of each panel version before."""
+    alike = Answer.objects.filter(run=OuterRef("run"), masking__isnull=not masks)
     done = (
         ArmProgress.objects.filter(
-            run__experiment__dataset_version=version, arm__panel_version__in=[panel.pk for panel in panels]
+            Exists(alike),
+            run__experiment__dataset_version=version,
+            arm__panel_version__in=[panel.pk for panel in panels],
         )
         .values_list("arm__panel_version")
         .annotate(asked=Max("arbitrated"))

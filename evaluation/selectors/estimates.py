@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from django.db.models import Avg, F, Max, Sum
+from django.db.models import Avg, Exists, F, Max, OuterRef, Sum
 
-from evaluation.models import ArmProgress, Call, DatasetVersion, Experiment
+from evaluation.models import Answer, ArmProgress, Call, DatasetVersion, Experiment
 from evaluation.selectors.arbiter_estimates import ArbiterEstimate, estimate_arbiters
 from evaluation.selectors.byte_length import ByteLength
 from evaluation.stats.power import detectable_difference
@@ -85,13 +85,22 @@ class _Habits:
 
 
 def estimate_run(
-    *, version: DatasetVersion, panels: Sequence[PanelVersion], replies: str, concurrency: int, reuse: bool
+    *,
+    version: DatasetVersion,
+    panels: Sequence[PanelVersion],
+    replies: str,
+    concurrency: int,
+    reuse: bool,
+    masks: bool = False,
 ) -> RunEstimate:
-    """Five queries and one a model, more only for arbiters; ``panels`` are the arms' panel versions."""
+    """Five queries and one a model, more only for arbiters; ``panels`` are the arms' panel versions.
+
+    A run that ``masks`` takes up no reply of one that does not, nor the other way round.
+    """
     replays = replies == Experiment.Replies.RECORDED
     members = _members_by_version([panel.pk for panel in panels])
     shares = _later_shares(panels, members)
-    held = _held_replies(version) if reuse and not replays else {}
+    held = _held_replies(version, masks=masks) if reuse and not replays else {}
     wanted = [
         _Seat(key=key, member=member, share=_share(member, panel, shares), held=held.get(key, 0))
         for panel in panels
@@ -99,13 +108,11 @@ def estimate_run(
     ]
     distinct = _merged(wanted)
     of_members = _estimate(version, panels, wanted, distinct, concurrency=concurrency, replays=replays)
-    return _with_arbiters(of_members, version, panels, concurrency=concurrency, reuse=reuse)
+    arbiter = estimate_arbiters(version, panels, reuse=reuse, masks=masks)
+    return _with_arbiters(of_members, arbiter, concurrency=concurrency)
 
 
-def _with_arbiters(
-    members: RunEstimate, version: DatasetVersion, panels: Sequence[PanelVersion], *, concurrency: int, reuse: bool
-) -> RunEstimate:
-    arbiter = estimate_arbiters(version, panels, reuse=reuse)
+def _with_arbiters(members: RunEstimate, arbiter: ArbiterEstimate | None, *, concurrency: int) -> RunEstimate:
     if arbiter is None:
         return members
     busy_s = None if arbiter.busy_s is None else arbiter.busy_s / max(1, concurrency)
@@ -198,11 +205,15 @@ def _later_shares(panels: Sequence[PanelVersion], members: Mapping[int, Sequence
     return shares
 
 
-def _held_replies(version: DatasetVersion) -> dict[_SeatKey, int]:
+def _held_replies(version: DatasetVersion, *, masks: bool) -> dict[_SeatKey, int]:
     """About how many examples of this version have a reply of each seat, counting first stages of earlier runs."""
+    alike = Answer.objects.filter(run=OuterRef("run"), masking__isnull=not masks)
     done = (
         ArmProgress.objects.filter(
-            run__experiment__dataset_version=version, run__experiment__replies=Experiment.Replies.LIVE, done__gt=0
+            Exists(alike),
+            run__experiment__dataset_version=version,
+            run__experiment__replies=Experiment.Replies.LIVE,
+            done__gt=0,
         )
         .values_list("arm__panel_version")
         .annotate(answers=Max(F("done") - F("failed")))

@@ -208,7 +208,7 @@ def _exported(row: ExperimentRow) -> dict[str, Any]:
 
 
 def published_versions() -> QuerySet[DatasetVersion]:
-    return DatasetVersion.objects.published().select_related("dataset").order_by("dataset__name", "-number")
+    return DatasetVersion.objects.published().select_related("dataset__workflow").order_by("dataset__name", "-number")
 
 
 def panel_choices(version: DatasetVersion | None, *, replies: str) -> list[PanelChoice]:

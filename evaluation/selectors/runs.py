@@ -113,7 +113,8 @@ class RunState:
 
 
 def runs_with_experiment() -> QuerySet[Run]:
-    return Run.objects.select_related("experiment__workflow", "experiment__dataset_version__dataset", "created_by")
+    related = ("experiment__workflow", "experiment__dataset_version__dataset__workflow", "created_by")
+    return Run.objects.select_related(*related)
 
 
 def arms_of(run: Run) -> tuple[Arm, ...]:

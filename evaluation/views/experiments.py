@@ -21,6 +21,7 @@ from evaluation.selectors.experiments import (
     has_experiments,
     workflow_choices,
 )
+from evaluation.selectors.sensitive_fields import planned_masking
 from evaluation.services.comparisons import RunLimits, start_comparison
 from evaluation.services.experiments import InvalidExperiment
 from evaluation.services.runs import RetiredModel, UnknownPrice
@@ -62,7 +63,7 @@ def create_experiment(request: HttpRequest) -> HttpResponse:
     form = ExperimentForm(request.POST)
     run = _start(request, form) if form.is_valid() else None
     if run is None:
-        context = _form_context(form, estimate=_estimate(form))
+        context = _form_context(form, asked=form)
         return render_page(
             request, _FORM_PAGE, context, fragments=["experiment"], status=HTTPStatus.UNPROCESSABLE_ENTITY
         )
@@ -76,19 +77,23 @@ def _show_draft(request: HttpRequest) -> HttpResponse:
         asked["panels"] = request.GET.getlist("panels")
     if "begun" in asked:
         asked["reuse"] = "reuse" in asked
-    estimate = _estimate(ExperimentForm(request.GET)) if "begun" in asked else None
-    context = _form_context(ExperimentForm(initial=asked), estimate=estimate)
+    so_far = ExperimentForm(request.GET) if "begun" in asked else None
+    context = _form_context(ExperimentForm(initial=asked), asked=so_far)
     return render_page(request, _FORM_PAGE, context, fragments=["choices", "estimate"])
 
 
-def _form_context(form: ExperimentForm, *, estimate: RunEstimate | None) -> dict[str, Any]:
-    simulated = any(panel.simulated for panel in form.choices)
-    return {"form": form, "estimate": estimate, "shows_simulated": simulated}
+def _form_context(form: ExperimentForm, *, asked: ExperimentForm | None) -> dict[str, Any]:
+    """``asked`` is the form as far as it has been filled in; None where nobody has begun."""
+    context: dict[str, Any] = {"form": form, "shows_simulated": any(panel.simulated for panel in form.choices)}
+    if asked is None:
+        return context
+    asked.is_valid()
+    masking = planned_masking(asked.cleaned_data.get("workflow"), asked.cleaned_data.get("dataset_version"))
+    return context | {"begun": True, "masking": masking, "estimate": _estimate(asked, masks=masking is not None)}
 
 
-def _estimate(form: ExperimentForm) -> RunEstimate | None:
+def _estimate(form: ExperimentForm, *, masks: bool) -> RunEstimate | None:
     """None until a dataset and a panel are chosen."""
-    form.is_valid()
     cleaned, panels = form.cleaned_data, form.chosen_panels()
     if not panels or "dataset_version" not in cleaned:
         return None
@@ -98,6 +103,7 @@ def _estimate(form: ExperimentForm) -> RunEstimate | None:
         replies=cleaned.get("replies", ""),
         concurrency=cleaned.get("concurrency") or 1,
         reuse=cleaned.get("reuse", False),
+        masks=masks,
     )
 
 

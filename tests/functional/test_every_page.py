@@ -44,6 +44,7 @@ def _of_panel(name: str, *numbers: int) -> Address:
 PAGES: dict[str, Address] = {
     "overview": _to("evaluation:overview"),
     "workflow": lambda _: reverse("evaluation:workflow", args=["sales-assistant"]),
+    "workflow-edit": lambda _: reverse("evaluation:workflow-edit", args=["sales-assistant"]),
     "experiments": _to("evaluation:experiments"),
     "experiments-none": _to("evaluation:experiments", "?q=nothing+is+called+so"),
     "experiment-new": _to("evaluation:experiment-create"),

@@ -10,6 +10,7 @@ from panels.fusion.privacy.detectors import MaskingBlocked
 from panels.fusion.privacy.leaks import LeakGuardedClient
 from panels.fusion.privacy.masking import MASKING_VERSION, Masked, MaskedText, mask_question, remask
 from panels.fusion.privacy.placeholder_map import PlaceholderMap
+from panels.fusion.privacy.spellings import alike_spellings
 from panels.fusion.privacy.trust import can_reuse, masking_of, view_for
 from panels.fusion.privacy.unmasking import IntegrityCount, unmask
 from panels.fusion.replies import NOT_MASKED
@@ -71,8 +72,12 @@ class Cover:
         )
 
     def mask(self, text: str) -> str:
-        """A text that is never sent but belongs to the question: an accepted answer, a recorded one."""
-        return text if self._map is None else self._mask(text).text
+        """A text that is compared with others of this question: an accepted answer, a recorded one."""
+        return text if self._map is None else self.comparable(self._mask(text).text)
+
+    def comparable(self, text: str) -> str:
+        """A masked text as its values would compare: spellings that say the same under one placeholder."""
+        return text if self._map is None else alike_spellings(text, self._map)
 
     def _mask_asked(self, text: str) -> str:
         covered = self._mask(text)

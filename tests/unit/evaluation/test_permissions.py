@@ -6,12 +6,14 @@ from django.core.exceptions import PermissionDenied
 
 from evaluation.models import ReviewAssignment, ReviewSession
 from evaluation.permissions import (
+    may_change_workflows,
     may_make_reviews,
     owns_review,
     require_review_adjudicator,
     require_review_maker,
     require_review_owner,
     require_review_reviewer,
+    require_workflow_editor,
     sees_only_reviews,
 )
 
@@ -36,6 +38,13 @@ def test_whoever_made_a_session_owns_it_and_so_do_managers():
 
 def test_a_session_without_an_author_is_nobodys_who_has_not_logged_in():
     assert not owns_review(AnonymousUser(), ReviewSession(created_by=None))
+
+
+def test_workflows_are_changed_by_managers():
+    assert [may_change_workflows(person) for person in (OTHER, MANAGER)] == [False, True]
+    require_workflow_editor(MANAGER)
+    with pytest.raises(PermissionDenied, match="targets and masking"):
+        require_workflow_editor(OTHER)
 
 
 def test_sessions_are_made_by_managers():

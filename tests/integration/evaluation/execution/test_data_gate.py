@@ -81,6 +81,17 @@ def test_a_run_is_refused_where_its_workflow_asks_for_more_than_a_contract_gives
         start(experiment_of(make_model(), member, workflow=make_workflow(data_class="personal")))
 
 
+def test_a_dataset_of_another_workflow_asks_for_its_own_policy_too():
+    member = model_under(has_baa="no")
+    version = make_dataset_version()
+    version.dataset.workflow = make_workflow(data_class="health")
+    version.dataset.save()
+    with pytest.raises(GateClosed, match="health data needs a BAA"):
+        start(experiment_of(member, version=version))
+    with pytest.raises(GateClosed, match="health data needs a BAA"):
+        start(experiment_of(member, version=version, workflow=make_workflow(data_class="public")))
+
+
 def test_an_arbiter_has_to_be_allowed_as_one():
     arbiter = make_model(allowed_roles=["member"])
     panel = make_panel_version([[make_model()]], strategy=StrategyName.SYNTHESIS, arbiter=arbiter)

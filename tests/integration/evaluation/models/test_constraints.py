@@ -184,6 +184,8 @@ CONSTRAINTS: dict[str, Check | Unique] = {
     "api_key_revoked_after_created": Check(make=make_api_key, changes={"revoked_at": NOW - timedelta(seconds=1)}),
     "workflow_data_class_known": Check(make=make_workflow, changes={"data_class": "secret"}),
     "workflow_target_accuracy_is_share": Check(make=make_workflow, changes={"target_accuracy": 92.0}),
+    "workflow_target_p95_positive": Check(make=make_workflow, changes={"target_p95_ms": 0}),
+    "workflow_target_cost_saves_at_most_all": Check(make=make_workflow, changes={"target_cost_change": -1.01}),
     "dataset_version_number_unique": Unique(make=make_version, fields=["dataset", "number"]),
     "dataset_version_number_from_one": Check(make=make_version, changes={"number": 0}),
     "dataset_version_kind_known": Check(make=make_version, changes={"answer_kind": "essay"}),

@@ -7,7 +7,7 @@ from django.db.models import Sum
 
 from evaluation.execution.loading import load_batch
 from evaluation.execution.plan import load_plan
-from evaluation.models import ArmProgress, Call, Example
+from evaluation.models import Answer, ArmProgress, Call, Example, Run
 from evaluation.selectors.byte_length import ByteLength
 from evaluation.selectors.estimates import RunEstimate, estimate_run
 from panels.fusion.types import ArbiterWhen, StrategyName
@@ -18,8 +18,8 @@ from tests.integration.evaluation.finished_runs import make_finished_run
 pytestmark = pytest.mark.django_db
 
 
-def estimate(version, *panels: PanelVersion, replies: str = "live", reuse: bool = True, concurrency: int = 2):
-    return estimate_run(version=version, panels=panels, replies=replies, concurrency=concurrency, reuse=reuse)
+def estimate(version, *panels: PanelVersion, replies: str = "live", reuse: bool = True, concurrency: int = 2, **more):
+    return estimate_run(version=version, panels=panels, replies=replies, concurrency=concurrency, reuse=reuse, **more)
 
 
 def test_members_that_arms_share_are_asked_once():
@@ -88,6 +88,14 @@ def test_replies_of_an_earlier_run_of_the_same_panel_are_reused():
     assert estimate(version, *panels, reuse=False).asked == 12
 
 
+def test_a_run_that_masks_reuses_no_reply_of_one_that_does_not_nor_the_other_way_round():
+    made = make_finished_run("RRRF", "RRRR")
+    version, panel = made.run.experiment.dataset_version, made.panel.panel_version
+    assert [estimate(version, panel, masks=masks).reused for masks in (False, True)] == [12, 0]
+    made.run.answers.update(masking={"version": 1, "fields": [], "places": {}})
+    assert [estimate(version, panel, masks=masks).reused for masks in (False, True)] == [0, 12]
+
+
 def test_an_unknown_price_is_named_and_never_counts_as_nothing():
     panel = make_panel_version([[make_model(price=None, name="mystery"), make_model()]])
     found = estimate(make_dataset_version(), panel)
@@ -130,6 +138,19 @@ def test_the_number_of_queries_does_not_grow_with_the_panels(django_assert_max_n
         estimate(version, *panels)
 
 
+def make_answer(run: Run) -> Answer:
+    return Answer.objects.create(
+        run=run,
+        arm=run.experiment.arms.get(),
+        example=run.experiment.dataset_version.examples.first(),
+        outcome=Answer.Outcome.ABSTAINED,
+        consensus=0.0,
+        stages_called=1,
+        call_count=1,
+        created_at=NOW,
+    )
+
+
 def arbitrated(*members: LanguageModel, judge: LanguageModel, **fields: Any) -> PanelVersion:
     asks: dict[str, Any] = {"strategy": StrategyName.SYNTHESIS} | fields
     return make_panel_version([list(members or [make_model()])], arbiter=judge, **asks)
@@ -149,10 +170,13 @@ def test_earlier_runs_say_how_often_the_arbiter_is_asked_and_what_need_not_be_as
     panel = arbitrated(judge=make_model())
     run = make_run(make_experiment([panel], version=make_dataset_version(examples=10)))
     ArmProgress.objects.filter(run=run).update(done=10, calls=10, arbitrated=4, arbiter_calls=5)
+    make_answer(run)
     elsewhere = estimate(make_dataset_version(examples=100), panel).arbiter
     assert (elsewhere.asked, elsewhere.reused) == (40, 0)
     again = estimate(run.experiment.dataset_version, panel)
     assert (again.arbiter.asked, again.arbiter.reused) == (0, 4)
+    masked = estimate(run.experiment.dataset_version, panel, masks=True)
+    assert (masked.arbiter.asked, masked.arbiter.reused) == (4, 0)
     assert estimate(run.experiment.dataset_version, panel, reuse=False).arbiter.asked == 4
 
 

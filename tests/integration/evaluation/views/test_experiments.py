@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from bs4 import BeautifulSoup
 
-from evaluation.models import Experiment, Run
+from evaluation.models import Dataset, Example, Experiment, Run
 from panels.fusion.types import StrategyName
 from panels.models import LanguageModel, Provider
 from tests.factories import (
@@ -304,3 +304,32 @@ def test_the_form_takes_at_most_a_dozen_queries_and_the_estimate_few_more(
         manager.get(NEW)
     with django_assert_max_num_queries(22):
         manager.get(NEW, fields, headers={"HX-Request": "true", "HX-Target": "estimate"})
+
+
+def test_the_form_says_what_a_run_of_the_workflow_masks(manager, fields):
+    def leaves(**asked) -> str:
+        response = manager.get(NEW, fields | asked, headers={"HX-Request": "true", "HX-Target": "estimate"})
+        return soup_of(response).find(id="estimate").get_text(" ", strip=True).partition("What leaves ")[2]
+
+    assert leaves(workflow="").startswith("Nothing is masked: prompts leave as they are.")
+    assert leaves(workflow=str(make_workflow().pk)).startswith("Nothing is masked")
+    example = Example.objects.filter(version=fields["dataset_version"], position=0)
+    example.update(meta={"fields": {"patient_name": "Anna"}, "case": "AB-1"})
+    workflow = make_workflow(name="Wards", masks=True, sensitive_fields=["patient_name", "case", "surname"])
+    shown = leaves(workflow=str(workflow.pk))
+    assert "This run masks, because Wards does." in shown
+    assert "patient_name (in 1 of 4 examples), case (in 1 of 4 examples), surname (in 0 of 4 examples) and" in shown
+    assert "No example of this dataset has surname : such a field protects nobody here." in shown
+    undecided = leaves(workflow=str(workflow.pk), dataset_version="")
+    assert "patient_name, case, surname and what patterns find" in undecided.replace(" ,", ",")
+    assert "protects nobody" not in undecided
+    bare = make_workflow(masks=True)
+    assert "Before anything is sent, what patterns find become placeholders." in leaves(workflow=str(bare.pk))
+    Dataset.objects.update(workflow=workflow)
+    both = leaves(workflow=str(make_workflow(name="Desk", masks=True, sensitive_fields=["case"]).pk))
+    assert "because Desk and Wards do." in both
+    assert "case (in 1 of 4 examples), patient_name (in 1 of 4 examples), surname" in both
+
+
+def test_the_form_says_nothing_of_masking_before_it_is_begun(manager):
+    assert "What leaves" not in manager.get(NEW).content.decode()

@@ -174,6 +174,25 @@ def test_context_may_be_passages_and_fields_are_kept(tmp_path, intake):
     assert item.meta == {"row": 4, "fields": {"due": "date"}}
 
 
+def test_fields_of_csv_are_a_column_of_json(tmp_path, intake):
+    csv = 'id,prompt,fields\na,x,"{""name"": ""Anna"", ""ids"": [""1"", ""2""]}"\nb,y,\n'
+    first, second = items_of(source(tmp_path, "items.csv", csv.encode()), intake)
+
+    assert first.meta == {"fields": {"name": "Anna", "ids": ["1", "2"]}}
+    assert second.meta == {}
+
+
+@pytest.mark.parametrize(
+    "row", [{"fields": ["Anna"]}, {"fields": 7}, {"fields": "Anna"}, {"meta": {"fields": ["Anna"]}}]
+)
+def test_fields_without_names_are_refused_since_no_workflow_could_mark_them(tmp_path, intake, row):
+    items = items_of(source(tmp_path, "items.jsonl", lines_of({"id": "a", "prompt": "x"} | row)), intake)
+
+    assert items == []
+    (problem,) = intake.problems
+    assert (problem.line, problem.field) == (1, next(iter(row)))
+
+
 # OpenAI Evals
 
 

@@ -93,3 +93,11 @@ def test_the_places_of_evidence_and_choices_are_counted_those_of_replies_are_not
     assert dict(whole.counts) == {"EMAIL": 4}
     whole.covered(Reply(text=MAIL), INSIDE)
     assert dict(whole.counts) == {"EMAIL": 4}
+
+
+def test_what_belongs_to_the_question_but_is_never_sent_gets_the_same_placeholders_and_counts_nowhere():
+    own = cover()
+    assert own.mask(f"{MAIL}, bob@example.org") == "[[EMAIL_1_uo]], [[EMAIL_2_tz]]"
+    assert own.mask("bob@example.org") == "[[EMAIL_2_tz]]"
+    assert dict(own.counts) == {"EMAIL": 1}
+    assert cover_of(asked(), None).mask(MAIL) == MAIL

@@ -19,6 +19,16 @@ FIELDS_KEY = "fields"
 _MOST_COUNTED = 32_767
 
 
+class FieldsUnreadable(ValueError):
+    """Nothing was sent: the example names no values, so those of its marked fields cannot be found."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            'The "fields" of this example are no object, so what is marked as sensitive in them cannot be found. '
+            'Nothing was sent. Import the dataset again with {"name": "value"}.'
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Covered:
     """An example as members see it, its accepted answers masked with the same map."""
@@ -39,7 +49,7 @@ def cover_example(scored: ScoredExample, *, meta: Mapping[str, Any], fields: Seq
         reference = None if scored.reference is None else _masked_answer(scored.reference, cover, question.kind)
         references = tuple(_masked_answer(text, cover, question.kind) for text in scored.references)
         evidence = cover.question(replace(question, schema="", choices=())).evidence
-    except (MaskingBlocked, SensitiveValueTooShort, UnmaskableSchema) as refusal:
+    except (FieldsUnreadable, MaskingBlocked, SensitiveValueTooShort, UnmaskableSchema) as refusal:
         return Failure(kind=FailureKind.MASKING, detail=str(refusal))
     asked = replace(asked, evidence=evidence)
     return Covered(cover=cover, scored=replace(scored, question=asked, reference=reference, references=references))
@@ -51,9 +61,13 @@ def unasked(scored: ScoredExample) -> ScoredExample:
 
 
 def sensitive_values_of(meta: Mapping[str, Any], fields: Sequence[str]) -> dict[str, str]:
-    """The values of the marked fields that an example has. Of several values in one field, each has a number."""
-    named = meta.get(FIELDS_KEY)
-    values = named if isinstance(named, dict) else {}
+    """The values of the marked fields that an example has. Of several values in one field, each has a number.
+
+    A field is looked for among the example's ``fields``, then in the rest of ``meta``. Raises FieldsUnreadable.
+    """
+    values = meta.get(FIELDS_KEY) or {}
+    if fields and not isinstance(values, dict):
+        raise FieldsUnreadable
     found: dict[str, str] = {}
     for name in fields:
         leaves = list(_leaves(values.get(name, meta.get(name))))
