@@ -104,7 +104,7 @@ def test_a_replay_reaches_nobody_but_the_arbiter():
     version = make_dataset_version(examples=1, answer_kind="text", scorer="key_facts")
     recorded = make_model(provider=make_provider(kind=Provider.Kind.RECORDED), status="proposed")
     make_outputs(version, {recorded: ["A"]})
-    replays = {"version": version, "replies": Experiment.Replies.RECORDED}
+    replays: dict[str, Any] = {"version": version, "replies": Experiment.Replies.RECORDED}
     uncontracted = make_model(provider=make_provider(contracted=False))
     assert start(make_experiment([make_panel_version([[recorded]])], **replays)).pk
     arbitrated = make_panel_version([[recorded]], strategy=StrategyName.SYNTHESIS, arbiter=uncontracted)
