@@ -22,6 +22,7 @@ from panels.fusion.clients.payloads import (
     region_of,
     without_lone_surrogates,
 )
+from panels.fusion.clients.peers import PeerRules
 from panels.fusion.clients.sse import EventDecoder
 from panels.fusion.clients.transport import LeanTransport
 from panels.fusion.types import Failure, FailureKind, ModelRequest, Reply
@@ -108,6 +109,7 @@ class HostedClient:
         total_timeout_s: float = 60,
         stream: bool = False,
         headers: Iterable[tuple[str, str]] = (),
+        peers: PeerRules | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         if concurrency < 1:
@@ -123,7 +125,7 @@ class HostedClient:
         self._stream = stream
         # Calls queue here and nowhere below: a transport's own queue costs more the longer it is.
         self._places = asyncio.Semaphore(concurrency)
-        self._transport = transport or LeanTransport()
+        self._transport = transport or LeanTransport(peers=peers)
 
     async def __aenter__(self) -> Self:
         return self
