@@ -181,6 +181,8 @@ def _create_workflow(sample: SampleWorkflow, clock: Clock) -> Workflow:
             "name": sample.name,
             "description": sample.description,
             "data_class": sample.data_class,
+            "allowed_regions": list(sample.allowed_regions),
+            "max_retention_days": sample.max_retention_days,
             "target_accuracy": sample.target_accuracy,
             "target_p95_ms": sample.target_p95_ms,
             "target_cost_change": sample.target_cost_change,

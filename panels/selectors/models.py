@@ -38,6 +38,7 @@ MODEL_COLUMNS = (
     "deprecated_on",
     "replaced_by",
 )
+_PRICES = {"price_in_nanousd_per_mtok": "price in", "price_out_nanousd_per_mtok": "price out"}
 _ORDERS = {
     "name": Order(column="name", read=str),
     "provider": Order(column="provider_name", read=str),
@@ -203,7 +204,14 @@ def _change(entry: AuditEntry) -> ModelChange:
 
 
 def _changed_words(name: str, value: Mapping[str, Any]) -> str:
-    return f"{name.replace('_', ' ')}: {_value_words(value.get('from'))} → {_value_words(value.get('to'))}"
+    before, after = value.get("from"), value.get("to")
+    if name in _PRICES:
+        before, after = _price_words(before), _price_words(after)
+    return f"{_PRICES.get(name, name.replace('_', ' '))}: {_value_words(before)} → {_value_words(after)}"
+
+
+def _price_words(nanousd: object) -> str:
+    return f"${_dollars(nanousd):g}" if isinstance(nanousd, int) else "unknown"
 
 
 def _value_words(value: object) -> str:
