@@ -137,6 +137,10 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = ENV.quorum_https
 SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds()) if ENV.quorum_https else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_SSL_REDIRECT = ENV.quorum_https
+SECURE_REDIRECT_EXEMPT = ["^healthz$"]  # asked from inside, where there is no TLS
+# Being on the browsers' own list binds the whole domain for years; that is its owner's to ask for.
+SILENCED_SYSTEM_CHECKS = ["security.W021"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if ENV.quorum_https else None
 
 # Background work. The database is the truth and a message only wakes a worker, so nothing here has to be kept.

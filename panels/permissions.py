@@ -33,8 +33,11 @@ def require_contract_keeper(person: Person) -> User:
 
 
 def require_model_governor(person: Person) -> User:
-    """The person, who may say what a model may be used for. Raises PermissionDenied."""
-    return _require(person, "panels.change_languagemodel", WHO_GOVERNS_MODELS)
+    """The person, who may say what a model may be used for. Raises PermissionDenied.
+
+    A permission of its own: compliance has it, and does not edit prices and addresses.
+    """
+    return _require(person, "panels.govern_languagemodel", WHO_GOVERNS_MODELS)
 
 
 def may_keep_contracts(person: Person) -> bool:
@@ -42,7 +45,7 @@ def may_keep_contracts(person: Person) -> bool:
 
 
 def may_govern_models(person: Person) -> bool:
-    return _may(person, "panels.change_languagemodel")
+    return _may(person, "panels.govern_languagemodel")
 
 
 def require_panel_editor(person: Person) -> User:

@@ -5,12 +5,14 @@ from django.db import migrations, models
 
 from fusion_site.lib.grants import grant
 
+READS = ("panels.view_contract", "panels.view_modelprice")
+KEEPS = (*READS, "panels.add_contract", "panels.govern_languagemodel")
 GROUPS = {
-    "product manager": ("panels.add_contract", "panels.change_languagemodel", "panels.view_contract"),
-    "compliance": ("panels.add_contract", "panels.change_languagemodel", "panels.view_contract"),
-    "administrator": ("panels.add_contract", "panels.view_contract"),
-    "approver": ("panels.view_contract",),
-    "viewer": ("panels.view_contract",),
+    "viewer": READS,
+    "approver": READS,
+    "product manager": KEEPS,
+    "compliance": KEEPS,
+    "administrator": KEEPS,
 }
 
 

@@ -26,6 +26,10 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AlterModelOptions(
+            name="languagemodel",
+            options={"permissions": [("govern_languagemodel", "Can say what a model may be used for")]},
+        ),
         migrations.CreateModel(
             name="ModelPrice",
             fields=[

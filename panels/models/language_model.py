@@ -62,6 +62,7 @@ class LanguageModel(models.Model):
     objects = LanguageModelQuerySet.as_manager()
 
     class Meta:
+        permissions = [("govern_languagemodel", "Can say what a model may be used for")]
         constraints = [
             models.UniqueConstraint(name="model_unique_in_provider", fields=["provider", "name"]),
             models.CheckConstraint(name="model_name_not_empty", condition=~Q(name="")),

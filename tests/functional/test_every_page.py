@@ -20,7 +20,7 @@ from tests.functional.looks import (
     shorten_tables,
 )
 from tests.functional.sample import Sample
-from tests.functional.service import MANAGER, VIEWER
+from tests.functional.service import AUDITOR, MANAGER, VIEWER
 
 Address: TypeAlias = Callable[[Sample], str]
 
@@ -62,6 +62,7 @@ PAGES: dict[str, Address] = {
     "run-items": _of_run("finished", "evaluation:run-items"),
     "run-items-lost": _of_run("finished", "evaluation:run-items", "?versus=lost"),
     "answer": _of_run("answer", "evaluation:answer"),
+    "lineage": _of_run("answer", "evaluation:lineage"),
     "answer-disputed": _of_run("disputed", "evaluation:answer"),
     "datasets": _to("evaluation:datasets"),
     "dataset": lambda _: reverse("evaluation:dataset", args=["sales-assistant-sample"]),
@@ -83,6 +84,11 @@ PAGES: dict[str, Address] = {
     "model-edit": lambda s: reverse("panels:model-edit", args=[s.model.pk]),
     "providers": _to("panels:providers"),
     "provider-new": _to("panels:provider-create"),
+    "provider": lambda s: reverse("panels:provider", args=[s.model.provider.slug]),
+    "contract-new": lambda s: reverse("panels:contract-record", args=[s.model.provider.slug]),
+    "model-use": lambda s: reverse("panels:model-use", args=[s.model.pk]),
+    "keys": _to("evaluation:keys"),
+    "key-new": _to("evaluation:key-create"),
     "not-found": lambda _: "/datasets/there-is-none/",
 }
 
@@ -94,6 +100,10 @@ def test_a_page_is_sound(name: str, open_page: OpenPage, sample: Sample) -> None
 
 def test_the_login_page_is_sound(open_page: OpenPage) -> None:
     assert _look_at(open_page(None), "/login/", "login") == {}
+
+
+def test_the_audit_page_is_sound(open_page: OpenPage, sample: Sample) -> None:
+    assert _look_at(open_page(AUDITOR), reverse("panels:audit") + "?verify=1", "audit") == {}
 
 
 def test_the_page_of_a_refusal_is_sound(open_page: OpenPage) -> None:

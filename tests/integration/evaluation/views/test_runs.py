@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from evaluation.models import ArmProgress, Lease, Run, RunResult
+from panels.selectors.audit import audit_head
 from tests.factories import make_dataset_version, make_experiment, make_model, make_panel_version, make_run
 from tests.integration.evaluation.finished_runs import make_finished_run
 
@@ -339,7 +340,10 @@ def test_a_run_that_is_not_there_is_not_found(viewer, path):
 
 def test_pages_of_a_run_take_at_most_a_dozen_queries(viewer, django_assert_max_num_queries):
     made = make_finished_run("RRWWRUAF" * 8, "RWRWRUFW" * 8)
-    for path in ("", "items/", "items/?q=question&outcome=wrong"):
+    head = str(audit_head())
+    with django_assert_max_num_queries(13):  # one of them for the head of the audit chain
+        assert head in viewer.get(f"/runs/{made.run.pk}/").content.decode()
+    for path in ("items/", "items/?q=question&outcome=wrong"):
         with django_assert_max_num_queries(12):
             assert viewer.get(f"/runs/{made.run.pk}/{path}").status_code == 200
     running = make_open_run()
