@@ -36,9 +36,9 @@ def require_dataset_editor(person: Person) -> None:
     _require(person, "evaluation.add_dataset", WHO_EDITS_DATASETS)
 
 
-def require_workflow_editor(person: Person) -> None:
-    """Raises PermissionDenied."""
-    _require(person, "evaluation.change_workflow", WHO_CHANGES_WORKFLOWS)
+def require_workflow_editor(person: Person) -> User:
+    """The person, who may. Raises PermissionDenied."""
+    return _require(person, "evaluation.change_workflow", WHO_CHANGES_WORKFLOWS)
 
 
 def may_change_workflows(person: Person) -> bool:

@@ -93,6 +93,7 @@ DATABASES = {"default": database_settings(url=ENV.database_url, data_dir=DATA_DI
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 FILE_UPLOAD_TEMP_DIR = DATA_DIR / "incoming"
 FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True)
+PRIVATE_PROVIDERS = ENV.quorum_private_providers  # may providers stand in private networks?
 MAX_UPLOAD_BYTES = ENV.quorum_max_upload_mb * 1024 * 1024  # of one file of a dataset
 
 # Static files. Without a folder that collectstatic filled, they are served from where they lie.

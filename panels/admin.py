@@ -12,7 +12,17 @@ from django.utils import timezone
 
 from panels.forms.models import model_initial
 from panels.forms.problems import show_problems
-from panels.models import AuditEntry, LanguageModel, Member, Panel, PanelVersion, Provider, ProviderHealth
+from panels.models import (
+    AuditEntry,
+    Contract,
+    LanguageModel,
+    Member,
+    ModelPrice,
+    Panel,
+    PanelVersion,
+    Provider,
+    ProviderHealth,
+)
 from panels.policies import is_editable
 from panels.services.models import InvalidModel, ModelFacts, change_model, create_model, validate_facts
 from panels.services.providers import change_provider, create_provider, provider_problems
@@ -86,8 +96,8 @@ class ProviderAdmin(admin.ModelAdmin[Provider]):
 @admin.register(LanguageModel)
 class LanguageModelAdmin(admin.ModelAdmin[LanguageModel]):
     form = ModelAdminForm
-    list_display = ["name", "provider", "price_source", "retired_at"]
-    list_filter = ["provider__kind"]
+    list_display = ["name", "provider", "status", "price_source", "deprecated_on"]
+    list_filter = ["status", "provider__kind"]
     list_select_related = ["provider"]
     search_fields = ["name", "provider__name"]
     ordering = ["name", "pk"]
@@ -128,6 +138,23 @@ class MemberInline(ReadOnly, admin.TabularInline[Member, PanelVersion]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Member]:
         return super().get_queryset(request).select_related("model").order_by("seat")
+
+
+@admin.register(Contract)
+class ContractAdmin(ReadOnly, admin.ModelAdmin[Contract]):
+    list_display = ["provider", "valid_from", "valid_until", "has_dpa", "has_baa", "trains_on_data", "owner"]
+    list_filter = ["has_dpa", "has_baa", "trains_on_data"]
+    list_select_related = ["provider"]
+    search_fields = ["provider__name", "owner"]
+    ordering = ["-valid_from", "-pk"]
+
+
+@admin.register(ModelPrice)
+class ModelPriceAdmin(ReadOnly, admin.ModelAdmin[ModelPrice]):
+    list_display = ["model", "in_nanousd_per_mtok", "out_nanousd_per_mtok", "source", "valid_from"]
+    list_select_related = ["model"]
+    search_fields = ["model__name"]
+    ordering = ["-valid_from", "-pk"]
 
 
 @admin.register(Panel)

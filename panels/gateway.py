@@ -8,6 +8,9 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from django.conf import settings
+
+from panels.fusion.clients.peers import PeerRules
 from panels.fusion.registry import ModelKey
 from panels.fusion.types import Failure, ModelClient, ModelRequest, Reply
 from panels.models import LanguageModel, Provider
@@ -66,6 +69,11 @@ def client_class(kind: str) -> type[HostedClient]:
     return AnthropicClient if kind == Provider.Kind.ANTHROPIC else OpenAIClient
 
 
+def peer_rules() -> PeerRules:
+    """Where providers may stand, as whoever runs the service set it."""
+    return PeerRules(allows_private=settings.PRIVATE_PROVIDERS)
+
+
 def clients_for(
     models: Iterable[LanguageModel], concurrency: int
 ) -> AbstractAsyncContextManager[dict[str, ModelClient]]:
@@ -92,7 +100,9 @@ async def open_clients(
             stack.enter_context(registry.limit(provider.slug).opened(concurrency))
         pools = {
             pk: await stack.enter_async_context(
-                client_class(provider.kind)(base_url=provider.base_url, api_key=keys[pk], concurrency=concurrency)
+                client_class(provider.kind)(
+                    base_url=provider.base_url, api_key=keys[pk], concurrency=concurrency, peers=peer_rules()
+                )
             )
             for pk, provider in providers.items()
         }

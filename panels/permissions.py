@@ -13,6 +13,8 @@ from django.core.exceptions import PermissionDenied
 WHO_EDITS_MODELS = "Product managers can change the inventory."
 WHO_READS_AUDIT = "The audit chain is read by compliance and administrators."
 WHO_EDITS_PANELS = "Product managers can make panels and new versions."
+WHO_KEEPS_CONTRACTS = "Product managers and compliance can record contracts."
+WHO_GOVERNS_MODELS = "Product managers and compliance can say what a model may be used for."
 
 Person = User | AnonymousUser
 
@@ -23,6 +25,27 @@ def require_model_editor(person: Person) -> User:
     One permission covers providers and models: a model is nothing without its provider.
     """
     return _require(person, "panels.add_languagemodel", WHO_EDITS_MODELS)
+
+
+def require_contract_keeper(person: Person) -> User:
+    """The person, who may record contracts. Raises PermissionDenied."""
+    return _require(person, "panels.add_contract", WHO_KEEPS_CONTRACTS)
+
+
+def require_model_governor(person: Person) -> User:
+    """The person, who may say what a model may be used for. Raises PermissionDenied.
+
+    A permission of its own: compliance has it, and does not edit prices and addresses.
+    """
+    return _require(person, "panels.govern_languagemodel", WHO_GOVERNS_MODELS)
+
+
+def may_keep_contracts(person: Person) -> bool:
+    return _may(person, "panels.add_contract")
+
+
+def may_govern_models(person: Person) -> bool:
+    return _may(person, "panels.govern_languagemodel")
 
 
 def require_panel_editor(person: Person) -> User:

@@ -39,6 +39,20 @@ def require_provider_editable(provider: Provider) -> None:
         raise WrongState("Recorded providers are made by imports and stay as they are.")
 
 
+def require_contractable(provider: Provider) -> None:
+    """Raises WrongState."""
+    if provider.kind == Provider.Kind.RECORDED:
+        raise WrongState("Nothing is sent to a recorded provider, so it needs no contract.")
+
+
+def is_contractable(provider: Provider) -> bool:
+    try:
+        require_contractable(provider)
+    except WrongState:
+        return False
+    return True
+
+
 def is_editable(model: LanguageModel) -> bool:
     try:
         require_editable(model)

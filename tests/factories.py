@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import count
 from typing import Any
 
@@ -23,7 +23,7 @@ from evaluation.models import (
     Workflow,
 )
 from panels.fusion.types import Sampling, StrategyName
-from panels.models import LanguageModel, PanelVersion, Provider
+from panels.models import Contract, DataClass, LanguageModel, ModelPrice, PanelVersion, Provider, SeatRole, YesNoUnknown
 from panels.services.panels import create_panel
 from panels.specs import ArbiterSpec, MemberSpec, PanelSpec, StageSpec
 
@@ -33,12 +33,37 @@ _numbers = count(1)
 
 
 def make_provider(
-    *, kind: str = Provider.Kind.SIMULATED, base_url: str = "http://127.0.0.1:9/v1", **fields: Any
+    *,
+    kind: str = Provider.Kind.SIMULATED,
+    base_url: str = "http://127.0.0.1:9/v1",
+    contracted: bool = True,
+    **fields: Any,
 ) -> Provider:
+    """``contracted``: with a contract that allows everything, today and for as long as tests run."""
     number = next(_numbers)
-    url = "" if kind == Provider.Kind.RECORDED else base_url
+    recorded = kind == Provider.Kind.RECORDED
     defaults = {"slug": f"provider-{number}", "name": f"Provider {number}", "created_at": NOW}
-    return Provider.objects.create(kind=kind, base_url=url, **(defaults | fields))
+    provider = Provider.objects.create(kind=kind, base_url="" if recorded else base_url, **(defaults | fields))
+    if contracted and not recorded:
+        make_contract(provider)
+    return provider
+
+
+def make_contract(provider: Provider | None = None, **fields: Any) -> Contract:
+    defaults: dict[str, Any] = {
+        "has_dpa": YesNoUnknown.YES,
+        "has_baa": YesNoUnknown.YES,
+        "trains_on_data": YesNoUnknown.NO,
+        "regions": ["eu"],
+        "retention_days": 0,
+        "valid_from": date(2020, 1, 1),
+        "valid_until": date(2999, 12, 31),
+        "evidence": "https://contracts.example/1",
+        "checked_on": date(2020, 1, 1),
+        "owner": "Legal",
+        "created_at": NOW,
+    }
+    return Contract.objects.create(provider=provider or make_provider(contracted=False), **(defaults | fields))
 
 
 def make_model(
@@ -47,15 +72,43 @@ def make_model(
     price: tuple[int, int] | None = (1_000_000_000, 2_000_000_000),
     **fields: Any,
 ) -> LanguageModel:
-    """``price`` is nano-dollars per million tokens in and out; None is unknown."""
+    """``price`` is nano-dollars per million tokens in and out; None is unknown. It may be used for everything."""
     price_in, price_out = price or (None, None)
-    defaults = {"name": f"model-{next(_numbers)}", "created_at": NOW}
-    return LanguageModel.objects.create(
+    defaults = {
+        "name": f"model-{next(_numbers)}",
+        "created_at": NOW,
+        "status": "retired" if fields.get("retired_at") else "approved",
+        **may_be_used(),
+    }
+    model = LanguageModel.objects.create(
         provider=provider or make_provider(),
         price_in_nanousd_per_mtok=price_in,
         price_out_nanousd_per_mtok=price_out,
         **(defaults | fields),
     )
+    if price is not None:
+        make_price(model)
+    return model
+
+
+def make_price(model: LanguageModel, *, valid_from: datetime = NOW) -> ModelPrice:
+    """The row of what the model costs."""
+    return ModelPrice.objects.create(
+        model=model,
+        in_nanousd_per_mtok=model.price_in_nanousd_per_mtok,
+        out_nanousd_per_mtok=model.price_out_nanousd_per_mtok,
+        valid_from=valid_from,
+    )
+
+
+def may_be_used() -> dict[str, Any]:
+    """What the gate asks of a model, for every use."""
+    return {
+        "licence": "Commercial",
+        "output_use": LanguageModel.OutputUse.PRODUCT,
+        "allowed_roles": list(SeatRole.values),
+        "allowed_data_classes": list(DataClass.values),
+    }
 
 
 def make_panel_version(

@@ -67,6 +67,7 @@ def _create_models(dataset: Dataset, number: int, checked: CheckedDataset, now: 
             price_in_nanousd_per_mtok=price.in_nanousd_per_mtok,
             price_out_nanousd_per_mtok=price.out_nanousd_per_mtok,
             price_source=price.source,
+            status=LanguageModel.Status.RETIRED,
             retired_at=now,
             created_at=now,
         )

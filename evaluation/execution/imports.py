@@ -112,7 +112,8 @@ def _publish(lease: ImportLease, job: DatasetImport, version: DatasetVersion, ch
         shown = _same_content(job.dataset, checked) or version
         if shown.published_at is None:
             DatasetVersion.objects.filter(pk=version.pk).update(published_at=now)
-            LanguageModel.objects.filter(provider=version.recorded_by_id).update(retired_at=None)
+            models = LanguageModel.objects.filter(provider=version.recorded_by_id)
+            models.update(status=LanguageModel.Status.APPROVED, retired_at=None)
         outcome = {
             "kind": checked.kind.value,
             "kind_reason": checked.kind_reason,

@@ -12,11 +12,12 @@ from datetime import datetime, timedelta
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 
+from evaluation.execution.data_gate import require_live_gate
 from evaluation.execution.database import DatabaseThread
 from evaluation.execution.live_records import LiveRecord, Participants, record_answer, record_late, usual_slowest
 from evaluation.execution.plan import plan_model
 from evaluation.execution.replies import fresh_reply
-from evaluation.models import Answer
+from evaluation.models import Answer, Workflow
 from fusion_site.lib.derived_secrets import derived_secret
 from panels.fusion.live import Live
 from panels.fusion.live_answer import Held, Late, LiveAnswer, Privacy, Reach, answer_live
@@ -24,7 +25,9 @@ from panels.fusion.modes import apply_mode
 from panels.fusion.privacy.cover import Masking
 from panels.fusion.replies import reply_key
 from panels.fusion.types import ModelClient, ModelRequest, Panel, Question
+from panels.gate import contract_day
 from panels.models import LanguageModel, PanelVersion, Provider
+from panels.selectors.terms import model_terms
 from panels.services.provider_health import note_provider_health
 from panels.specs import engine_panel, inventory_key
 
@@ -41,11 +44,13 @@ class NotCallable(Exception):
 class Wanted:
     """A question, and what its answer is allowed. What is None is left to the panel version.
 
-    ``mode`` is budget, quality or a number from 0 to 1; a ceiling cannot be raised, only lowered. ``max_age`` is how
-    old a reply may be that was bought before; zero buys everything anew. ``sensitive`` are named values to be masked.
+    ``workflow`` is whose data it is. ``mode`` is budget, quality or a number from 0 to 1; a ceiling cannot be raised,
+    only lowered. ``max_age`` is how old a reply may be that was bought before; zero buys everything anew. ``sensitive``
+    are named values to be masked.
     """
 
     question: Question
+    workflow: Workflow | None = None
     mode: str | float | None = None
     ceiling_nanousd: int | None = None
     deadline_s: float | None = None
@@ -73,24 +78,32 @@ def answer_question(
 ) -> Answered:
     """Ask the version, tell ``on_answer`` as soon as there is an answer, then wait for late replies and record them.
 
-    ``version`` comes with its members and their models. Raises UnknownMode, NotCallable, MissingKey, MaskingBlocked,
-    SensitiveValueTooShort and UnmaskableSchema, having sent and stored nothing.
+    ``version`` comes with its members and their models. Raises UnknownMode, NotCallable, GateClosed, MissingKey,
+    MaskingBlocked, SensitiveValueTooShort and UnmaskableSchema, having sent and stored nothing.
     """
+    now = clock()
     models = _models_of(version)
     for model in models:
         if model.provider.kind == Provider.Kind.RECORDED:
             raise NotCallable(f"{model.name} has recorded outputs only; no provider answers for it.")
+    require_live_gate(version, wanted.workflow, now=now)
     names = _names(models)
     session = _Session(
         version=version,
         panel=_renamed(_allowed(engine_panel(version), wanted), names),
         wanted=wanted,
-        participants=Participants(models={names[inventory_key(model.pk)]: plan_model(model) for model in models}),
+        participants=_participants(models, names, now),
         names=names,
         clock=clock,
         by=by,
     )
     return async_to_sync(session.run)(models, clients_for, on_answer)
+
+
+def _participants(models: Sequence[LanguageModel], names: Mapping[str, str], now: datetime) -> Participants:
+    terms = model_terms(models, today=contract_day(now))
+    planned = [plan_model(model, terms[model.pk]) for model in models]
+    return Participants(models={names[inventory_key(model.pk)]: model for model in planned})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -141,6 +154,7 @@ class _Session:
     def _record(self, found: LiveAnswer, *, took_s: float) -> LiveRecord:
         return LiveRecord(
             version_id=self.version.pk,
+            workflow=self.wanted.workflow,
             live=found,
             participants=self.participants,
             held=dict(self._held),

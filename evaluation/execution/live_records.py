@@ -21,7 +21,7 @@ from evaluation.execution.rows import (
     member_columns,
 )
 from evaluation.execution.units import Purchase
-from evaluation.models import Answer, Call, LiveRequest
+from evaluation.models import Answer, Call, LiveRequest, Workflow
 from evaluation.selectors.calibrations import newest_steps
 from evaluation.stats.calibration import confidence_of
 from evaluation.stats.percentiles import percentile
@@ -67,6 +67,7 @@ class LiveRecord:
     """
 
     version_id: int
+    workflow: Workflow | None
     live: LiveAnswer
     participants: Participants
     held: Mapping[str, int]
@@ -248,6 +249,7 @@ def _request_columns(record: LiveRecord) -> dict[str, Any]:
         ).encode()
     return {
         "panel_version_id": record.version_id,
+        "workflow": record.workflow,
         "answer_kind": question.kind.value,
         "choices": list(question.choices),
         "schema": question.schema,

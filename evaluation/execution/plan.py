@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db.models import Q
 
@@ -12,7 +13,9 @@ from evaluation.policies import masked_fields
 from panels.fusion.pricing import Price
 from panels.fusion.replies import seat_twins
 from panels.fusion.types import AnswerKind, Arbiter, Panel, StrategyName
-from panels.models import LanguageModel, Member, PanelVersion
+from panels.gate import contract_day
+from panels.models import LanguageModel, Member, PanelVersion, SeatRole
+from panels.selectors.terms import NO_TERMS, ModelTerms, model_terms
 from panels.specs import engine_panel, inventory_key, possible_arbiter
 
 _VOTES_ALONE = frozenset({StrategyName.MAJORITY, StrategyName.WEIGHTED})
@@ -20,13 +23,17 @@ _VOTES_ALONE = frozenset({StrategyName.MAJORITY, StrategyName.WEIGHTED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedModel:
-    """A model that some arm asks. ``name`` is the provider's own id, ``provider`` its slug, ``kind`` its kind."""
+    """A model that some arm asks. ``name`` is the provider's own id, ``provider`` its slug, ``kind`` its kind.
+
+    ``terms`` are what it is asked under.
+    """
 
     pk: int
     name: str
     provider: str
     kind: str
     price: Price | None
+    terms: ModelTerms = NO_TERMS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +81,8 @@ class RunPlan:
         return sum(arm.arbiter is not None for arm in self.arms)
 
 
-def load_plan(run_id: int) -> RunPlan:
-    """Raises Run.DoesNotExist."""
+def load_plan(run_id: int, *, now: datetime) -> RunPlan:
+    """``now`` is the time at which the terms of the models count. Raises Run.DoesNotExist."""
     run = Run.objects.select_related("experiment__dataset_version__dataset__workflow", "experiment__workflow").get(
         pk=run_id
     )
@@ -83,6 +90,7 @@ def load_plan(run_id: int) -> RunPlan:
     version = experiment.dataset_version
     arms = plan_arms(experiment)
     models = experiment_models(experiment)
+    terms = model_terms(models, today=contract_day(now))
     return RunPlan(
         run_id=run.pk,
         replays=experiment.replies == Experiment.Replies.RECORDED,
@@ -93,7 +101,7 @@ def load_plan(run_id: int) -> RunPlan:
         tolerance=version.tolerance,
         scorer=version.scorer,
         arms=arms,
-        models={inventory_key(model.pk): plan_model(model) for model in models},
+        models={inventory_key(model.pk): plan_model(model, terms[model.pk]) for model in models},
         asked=_asked_of(experiment, arms, models),
         masked_fields=masked_fields(experiment.workflow, version.dataset.workflow),
     )
@@ -120,6 +128,18 @@ def asked_models(experiment: Experiment) -> tuple[LanguageModel, ...]:
     return _asked_of(experiment, plan_arms(experiment), experiment_models(experiment))
 
 
+def asked_roles(experiment: Experiment) -> dict[int, set[str]]:
+    """As what each of ``asked_models`` is asked, by primary key."""
+    roles: dict[int, set[str]] = {}
+    for arm in plan_arms(experiment):
+        if arm.arbiter is not None:
+            roles.setdefault(int(arm.arbiter.model), set()).add(SeatRole.ARBITER)
+        if experiment.replies != Experiment.Replies.RECORDED:
+            for member in arm.panel.members:
+                roles.setdefault(int(member.model), set()).add(SeatRole.MEMBER)
+    return roles
+
+
 def _asked_of(
     experiment: Experiment, arms: Sequence[PlannedArm], models: Sequence[LanguageModel]
 ) -> tuple[LanguageModel, ...]:
@@ -135,7 +155,9 @@ def _plan_arm(arm: Arm, kind: AnswerKind) -> PlannedArm:
     return PlannedArm(pk=arm.pk, panel=panel, twins=twins, arbiter=possible_arbiter(panel, kind))
 
 
-def plan_model(model: LanguageModel) -> PlannedModel:
+def plan_model(model: LanguageModel, terms: ModelTerms) -> PlannedModel:
     price = Price.known(model.price_in_nanousd_per_mtok, model.price_out_nanousd_per_mtok)
     provider = model.provider
-    return PlannedModel(pk=model.pk, name=model.name, provider=provider.slug, kind=provider.kind, price=price)
+    return PlannedModel(
+        pk=model.pk, name=model.name, provider=provider.slug, kind=provider.kind, price=price, terms=terms
+    )

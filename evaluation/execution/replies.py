@@ -84,6 +84,8 @@ def reply_of_call(call: Call) -> Reply:
         finish_reason=source.finish_reason,
         provider_model=source.provider_model,
         response_id=source.response_id,
+        region=source.region,
+        served_by=source.served_by,
     )
 
 

@@ -13,6 +13,7 @@ from evaluation.models import Answer, Call
 from panels.fusion.arbitration_json import to_json as arbitration_to_json
 from panels.fusion.outcomes import BallotValue, Degradation, Fused, MemberCall
 from panels.fusion.pricing import call_cost
+from panels.fusion.regions import MAX_CODE_CHARS, is_covered
 from panels.fusion.retry import delay_s, duration_s, may_be_billed
 from panels.fusion.types import AnswerKind, Failure, Reply
 
@@ -177,7 +178,7 @@ def _attempt_columns(purchase: Purchase, failure: Failure) -> dict[str, Any]:
         "placeholders_lost": None,
         "cost_nanousd": list_cost_nanousd(purchase, failure),
         "spent_nanousd": paid_nanousd(purchase, failure),
-        **_result_columns(failure),
+        **_result_columns(purchase, failure),
     }
 
 
@@ -229,7 +230,7 @@ def member_columns(fused: Fused, call: MemberCall, purchase: Purchase, kind: Ans
         "placeholders_lost": None,
         "cost_nanousd": list_cost_nanousd(purchase),
         "spent_nanousd": 0,
-        **_result_columns(call.result),
+        **_result_columns(purchase, call.result),
     }
 
 
@@ -250,11 +251,11 @@ def _arbiter_row(purchase: Purchase) -> dict[str, Any]:
         "placeholders_lost": None,
         "cost_nanousd": list_cost_nanousd(purchase),
         "spent_nanousd": 0,
-        **_result_columns(purchase.result),
+        **_result_columns(purchase, purchase.result),
     }
 
 
-def _result_columns(result: Reply | Failure) -> dict[str, Any]:
+def _result_columns(purchase: Purchase, result: Reply | Failure) -> dict[str, Any]:
     usage = result.usage
     return {
         "prompt_tokens": usage.prompt_tokens,
@@ -265,7 +266,22 @@ def _result_columns(result: Reply | Failure) -> dict[str, Any]:
         "latency_s": result.latency_s,
         "provider_model": result.provider_model[:_NAME_CHARS],
         "response_id": result.response_id[:_NAME_CHARS],
+        "served_by": result.served_by[:_NAME_CHARS],
+        **_terms_columns(purchase, result),
         **(_reply_columns(result) if isinstance(result, Reply) else _failure_columns(result)),
+    }
+
+
+def _terms_columns(purchase: Purchase, result: Reply | Failure) -> dict[str, Any]:
+    """What it was costed by and asked under. What was not asked now, or for nothing, has no contract of its own."""
+    terms = purchase.model.terms
+    contract_id = terms.contract_id if purchase.bought else None
+    region = result.region[:MAX_CODE_CHARS]
+    return {
+        "price_id": terms.price_id,
+        "contract_id": contract_id,
+        "region": region,
+        "region_allowed": is_covered(region, terms.regions) if region and contract_id is not None else None,
     }
 
 

@@ -121,7 +121,7 @@ def runs_without_result(*, now: datetime) -> list[int]:
 async def _work_under(lease: Lease, worker: _Worker, database: DatabaseThread) -> bool:
     """Whether the lease came to an orderly end."""
     try:
-        plan = await database.run(load_plan, lease.run_id)
+        plan = await database.run(load_plan, lease.run_id, now=worker.clock())
         await _work_through(plan, lease, worker, database)
         await database.run(end_lease, lease, now=worker.clock())
     except BaseException as error:

@@ -8,7 +8,7 @@ from django import forms
 
 from evaluation.models import Workflow
 from evaluation.selectors.sensitive_fields import FieldUse
-from evaluation.services.workflows import WorkflowSettings
+from evaluation.services.workflows import MOST_DAYS, WorkflowSettings
 
 _HOUR_MS = 3_600_000
 _PERCENT_OF = {"target_accuracy": "accuracy_percent", "target_cost_change": "cost_percent"}
@@ -20,6 +20,22 @@ class WorkflowForm(forms.Form):
 
     data_class = forms.ChoiceField(
         choices=Workflow.DataClass.choices, help_text="What the prompts of this workflow hold at most."
+    )
+    allowed_regions = forms.CharField(
+        required=False,
+        max_length=300,
+        help_text="Where its data may be processed, as codes with commas between: eu, us-east-1. Empty: anywhere.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    max_retention_days = forms.IntegerField(
+        min_value=0,
+        max_value=MOST_DAYS,
+        required=False,
+        label="A provider may keep it for",
+        help_text="0: not at all. Empty: as long as it likes.",
+    )
+    forbids_training = forms.BooleanField(
+        required=False, label="No provider may train on it", help_text="Unknown counts as training."
     )
     accuracy_percent = forms.FloatField(min_value=0, max_value=100, required=False, label="Accuracy, at least")
     target_p95_ms = forms.IntegerField(min_value=1, max_value=_HOUR_MS, required=False, label="Latency P95, under")
@@ -59,6 +75,9 @@ class WorkflowForm(forms.Form):
             uses=uses,
             initial={
                 "data_class": workflow.data_class,
+                "allowed_regions": ", ".join(workflow.allowed_regions),
+                "max_retention_days": workflow.max_retention_days,
+                "forbids_training": workflow.forbids_training,
                 "accuracy_percent": _percent(workflow.target_accuracy),
                 "target_p95_ms": workflow.target_p95_ms,
                 "cost_percent": _percent(workflow.target_cost_change),
@@ -75,6 +94,9 @@ class WorkflowForm(forms.Form):
         names = dict.fromkeys([*cleaned["sensitive_fields"], *filter(None, others)])
         return WorkflowSettings(
             data_class=cleaned["data_class"],
+            allowed_regions=tuple(filter(None, map(str.strip, cleaned["allowed_regions"].split(",")))),
+            max_retention_days=cleaned["max_retention_days"],
+            forbids_training=cleaned["forbids_training"],
             target_accuracy=_share(cleaned["accuracy_percent"]),
             target_p95_ms=cleaned["target_p95_ms"],
             target_cost_change=_share(cleaned["cost_percent"]),

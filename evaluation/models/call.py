@@ -5,7 +5,7 @@ from django.db.models import Q
 
 from evaluation.models.answer import Answer
 from evaluation.models.example import RecordedOutput
-from panels.models import LanguageModel
+from panels.models import Contract, LanguageModel, ModelPrice
 
 
 class Call(models.Model):
@@ -19,7 +19,10 @@ class Call(models.Model):
     run is not in it. An arbiter's calls stand at ``ARBITER_SEAT``, in the stage after the last one called, and have
     neither ballot nor weight. ``placeholders`` is how many placeholders a reply to a masked prompt holds,
     ``placeholders_lost`` how many of them stand for nothing; null where nothing was masked, and the second also where
-    the model saw no placeholders: in-house, or recorded before.
+    the model saw no placeholders: in-house, or recorded before. ``price`` is what its cost was worked out with, null
+    where the price is unknown or came with a dataset. ``contract`` is what was agreed with the provider when it was
+    asked, null where nobody was. ``region`` is where the provider says that the reply was made, ``region_allowed``
+    whether the contract allows that, ``served_by`` whom a reseller passed the request on to.
     """
 
     class Role(models.TextChoices):
@@ -60,6 +63,16 @@ class Call(models.Model):
     finish_reason = models.CharField(max_length=40, blank=True)
     provider_model = models.CharField(max_length=200, blank=True)
     response_id = models.CharField(max_length=200, blank=True)
+    region = models.CharField(max_length=60, blank=True)
+    region_allowed = models.BooleanField(null=True, blank=True)
+    served_by = models.CharField(max_length=200, blank=True)
+    # Without an index, which every call would pay for: rows of prices and contracts are never removed.
+    price = models.ForeignKey(
+        ModelPrice, null=True, blank=True, on_delete=models.PROTECT, related_name="calls", db_index=False
+    )
+    contract = models.ForeignKey(
+        Contract, null=True, blank=True, on_delete=models.PROTECT, related_name="calls", db_index=False
+    )
     placeholders = models.PositiveSmallIntegerField(null=True, blank=True)
     placeholders_lost = models.PositiveSmallIntegerField(null=True, blank=True)
     created_at = models.DateTimeField()
@@ -74,8 +87,15 @@ class Call(models.Model):
                 condition=(Q(cost_nanousd=None) | Q(cost_nanousd__gte=0))
                 & (Q(spent_nanousd=None) | Q(spent_nanousd__gte=0)),
             ),
+            models.CheckConstraint(
+                name="call_region_judged_by_contract",
+                condition=Q(region_allowed=None) | (~Q(region="") & Q(contract__isnull=False)),
+            ),
         ]
-        indexes = [models.Index(name="call_by_reply_key", fields=["reply_key"], condition=~Q(reply_key=""))]
+        indexes = [
+            models.Index(name="call_by_reply_key", fields=["reply_key"], condition=~Q(reply_key="")),
+            models.Index(name="call_outside_contract", fields=["created_at"], condition=Q(region_allowed=False)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.answer_id}:{self.seat}:{self.attempt}"

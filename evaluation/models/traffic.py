@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from evaluation.models.answer import Answer
+from evaluation.models.workflow import Workflow
 from panels.fusion.types import AnswerKind, Message, Question
 from panels.models import PanelVersion
 
@@ -14,10 +15,11 @@ from panels.models import PanelVersion
 class LiveRequest(models.Model):
     """One question that was put to a panel version outside of a run, and what its answer was allowed.
 
-    ``messages`` is the JSON text of the chat messages as the members saw them: with placeholders where it is
-    ``masked``. ``vault`` is the encrypted map of those placeholders; it opens until ``vault_until``. ``masks`` counts
-    them by kind, ``integrity`` counts by model what became of them. The ``quoted_`` amounts, nano-dollars, were named
-    before anything was sent; null where a price is unknown.
+    ``workflow`` is whose data it was; data of none counts as internal. ``messages`` is the JSON text of the chat
+    messages as the members saw them: with placeholders where it is ``masked``. ``vault`` is the encrypted map of those
+    placeholders; it opens until ``vault_until``. ``masks`` counts them by kind, ``integrity`` counts by model what
+    became of them. The ``quoted_`` amounts, nano-dollars, were named before anything was sent; null where a price is
+    unknown.
     """
 
     answer = models.OneToOneField(Answer, on_delete=models.CASCADE, related_name="live_request")
@@ -38,6 +40,9 @@ class LiveRequest(models.Model):
     integrity = models.JSONField(default=dict, blank=True)
     vault = models.BinaryField(null=True, blank=True)
     vault_until = models.DateTimeField(null=True, blank=True)
+    workflow = models.ForeignKey(
+        Workflow, null=True, blank=True, on_delete=models.PROTECT, related_name="live_requests"
+    )
     asked_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="live_requests"
     )

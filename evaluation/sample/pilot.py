@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.contrib.auth.models import Group, User
@@ -20,8 +20,11 @@ from evaluation.services.runs import start_run
 from panels.fusion.pricing import nanousd_from_dollars
 from panels.fusion.prompts import NEWEST
 from panels.fusion.types import ArbiterWhen, Sampling
+from panels.gate import contract_day, is_in_force, speaking_contracts
 from panels.gateway import clients_for
-from panels.models import LanguageModel, Panel, PanelVersion, Provider
+from panels.models import DataClass, LanguageModel, Panel, PanelVersion, Provider, SeatRole, YesNoUnknown
+from panels.services.contracts import ContractTerms, record_contract
+from panels.services.model_prices import note_prices
 from panels.services.panels import create_panel
 from panels.simulator.catalogue import MODELS
 from panels.specs import ArbiterSpec, MemberSpec, PanelSpec, StageSpec
@@ -105,6 +108,7 @@ def _create_models(simulator_url: str, clock: Clock) -> Mapping[str, LanguageMod
             "created_at": clock(),
         },
     )
+    _keep_contract(provider, clock)
     for simulated in MODELS:
         LanguageModel.objects.get_or_create(
             provider=provider,
@@ -113,10 +117,38 @@ def _create_models(simulator_url: str, clock: Clock) -> Mapping[str, LanguageMod
                 "price_in_nanousd_per_mtok": nanousd_from_dollars(simulated.price_in),
                 "price_out_nanousd_per_mtok": nanousd_from_dollars(simulated.price_out),
                 "price_source": "invented",
+                "licence": "Invented",
+                "output_use": LanguageModel.OutputUse.PRODUCT,
+                "allowed_roles": list(SeatRole.values),
+                "allowed_data_classes": list(DataClass.values),
+                "status": LanguageModel.Status.APPROVED,
                 "created_at": clock(),
             },
         )
-    return {model.name: model for model in LanguageModel.objects.filter(provider=provider)}
+    models = list(LanguageModel.objects.filter(provider=provider))
+    note_prices(models=models, now=clock())
+    return {model.name: model for model in models}
+
+
+def _keep_contract(provider: Provider, clock: Clock) -> None:
+    """What is simulated goes no further than this machine; its contract lets the pilot through the gate for a year."""
+    now = clock()
+    today = contract_day(now)
+    known = speaking_contracts({provider.pk}, today=today).get(provider.pk)
+    if known is None or not is_in_force(known, today):
+        terms = ContractTerms(
+            has_dpa=YesNoUnknown.YES,
+            has_baa=YesNoUnknown.NO,
+            trains_on_data=YesNoUnknown.NO,
+            regions=["eu"],
+            retention_days=0,
+            valid_from=today,
+            valid_until=today + timedelta(days=365),
+            evidence="https://contracts.example/simulated-models",
+            checked_on=today,
+            owner="Sample pilot",
+        )
+        record_contract(provider=provider, terms=terms, by=None, now=now)
 
 
 def _create_experiment(sample: SampleWorkflow, models: Mapping[str, LanguageModel], clock: Clock) -> Experiment | None:
@@ -151,6 +183,8 @@ def _create_workflow(sample: SampleWorkflow, clock: Clock) -> Workflow:
             "name": sample.name,
             "description": sample.description,
             "data_class": sample.data_class,
+            "allowed_regions": list(sample.allowed_regions),
+            "max_retention_days": sample.max_retention_days,
             "target_accuracy": sample.target_accuracy,
             "target_p95_ms": sample.target_p95_ms,
             "target_cost_change": sample.target_cost_change,

@@ -44,6 +44,8 @@ class SampleWorkflow:
     scorer: str
     baseline: SamplePanel
     candidates: tuple[SamplePanel, ...]
+    allowed_regions: tuple[str, ...] = ()
+    max_retention_days: int | None = None
 
     @property
     def items(self) -> Path:
@@ -97,6 +99,8 @@ SUPPORT = SampleWorkflow(
     name="Customer support",
     description="Sorts messages to the support desk of an internet provider into eight queues.",
     data_class="personal",
+    allowed_regions=("eu",),
+    max_retention_days=30,
     target_accuracy=0.85,
     target_p95_ms=1500,
     target_cost_change=-0.25,

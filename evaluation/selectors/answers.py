@@ -144,6 +144,15 @@ class Trace:
         return run is not None and run.experiment.replies == Experiment.Replies.RECORDED
 
     @property
+    def strays(self) -> bool:
+        """Whether a reply came from where its provider's contract does not let it be made."""
+        asked = () if self.arbiter is None else self.arbiter.questions
+        attempts = [attempt for voice in self.voices for attempt in voice.attempts]
+        attempts += [attempt for question in asked for attempt in question.attempts]
+        calls = (attempt.call for attempt in attempts)
+        return any((call.reused_from or call).region_allowed is False for call in calls)
+
+    @property
     def votes(self) -> tuple[tuple[float, ...], ...]:
         spoken = tuple(group.votes[0] for group in self.groups)
         return (*spoken, tuple(voice.weight for voice in self.silent)) if self.silent else spoken
@@ -152,13 +161,14 @@ class Trace:
 def answers_with_lineage() -> QuerySet[Answer]:
     return Answer.objects.select_related(
         "run__experiment__workflow",
-        "run__experiment__dataset_version__dataset",
+        "run__experiment__dataset_version__dataset__workflow",
         "arm__panel_version__panel",
         "arm__panel_version__arbiter_model",
         "example",
         "live_request__panel_version__panel",
         "live_request__panel_version__arbiter_model",
         "live_request__asked_by",
+        "live_request__workflow",
     )
 
 
@@ -171,7 +181,7 @@ def trace_of(answer: Answer, *, wanted: ItemFilter) -> Trace:
     span_s = span_of(calls)
     voices = _voices(calls, answer, span_s)
     part = _arbiter_part(answer, calls, voices, span_s)
-    question, beside = _question(answer), _beside_others(answer, wanted)
+    question, beside = question_of(answer), _beside_others(answer, wanted)
     masked = masked_prompt(answer, question, calls=calls, members=settings)
     return Trace(
         answer=answer,
@@ -202,7 +212,7 @@ def trace_of(answer: Answer, *, wanted: ItemFilter) -> Trace:
     )
 
 
-def _question(answer: Answer) -> Question:
+def question_of(answer: Answer) -> Question:
     """What was asked: an example's, or of a live answer what its members saw."""
     if answer.run is None:
         return answer.live_request.question

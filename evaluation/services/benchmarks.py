@@ -21,6 +21,7 @@ from evaluation.services.imports import ImportRejected, import_files
 from evaluation.services.runs import UnknownPrice, start_run
 from panels.fusion.pricing import nanousd_from_dollars
 from panels.fusion.types import Sampling
+from panels.gate import GateClosed
 from panels.gateway import MissingKey
 from panels.models import LanguageModel, Panel, PanelVersion
 from panels.services.panels import InvalidPanel, UnchangedPanel, add_version, create_panel
@@ -66,7 +67,7 @@ def start_benchmark(*, spec: BenchmarkSpec, clock: Clock) -> Run:
             now=clock(),
         )
         return _start(experiment, spec, clock)
-    except (InvalidExperiment, UnknownPrice, MissingKey) as error:
+    except (InvalidExperiment, UnknownPrice, MissingKey, GateClosed) as error:
         raise BadSpec(str(error)) from error
 
 

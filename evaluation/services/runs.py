@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import Max, Min
 
 from evaluation.execution.batches import clock_stopped, plan_batches
+from evaluation.execution.data_gate import require_run_gate
 from evaluation.execution.plan import asked_models, experiment_models, plan_arms
 from evaluation.execution.worst_cases import batch_size, example_worst_nanousd
 from evaluation.models import Answer, ArmProgress, Batch, Experiment, Run, RunResult
@@ -67,7 +68,7 @@ def start_run(
     environ: Mapping[str, str] = os.environ,
     wake: bool = True,
 ) -> Run:
-    """A new run of the whole experiment, queued. Raises UnknownPrice, RetiredModel and MissingKey.
+    """A new run of the whole experiment, queued. Raises UnknownPrice, RetiredModel, MissingKey and GateClosed.
 
     ``wake`` False is for a caller who works on the run itself.
 
@@ -75,6 +76,7 @@ def start_run(
     setting is about replies of other runs.
     """
     _require_callable(asked_models(experiment), cap_nanousd, environ)
+    require_run_gate(experiment, now=now)
     latest = experiment.runs.aggregate(latest=Max("number"))["latest"] or 0
     run = Run.objects.create(
         experiment=experiment,
@@ -106,11 +108,15 @@ def pause_run(*, run: Run, by: User | None, now: datetime) -> Run:
 
 @transaction.atomic
 def resume_run(*, run: Run, by: User | None, now: datetime, cap_nanousd: int | None = None) -> Run:
-    """Continues a paused run, or with a higher ``cap_nanousd`` one that came to its cap. Raises CapTooLow."""
+    """Continues a paused run, or with a higher ``cap_nanousd`` one that came to its cap.
+
+    Raises CapTooLow, and GateClosed where its data may no longer go where it went.
+    """
     run.refresh_from_db()
     require_resumable(run)
     cap = run.cap_nanousd if cap_nanousd is None else cap_nanousd
     _require_room(run, cap)
+    require_run_gate(run.experiment, now=now)
     moved = _move(run, Run.State.QUEUED, cap_nanousd=cap)
     _record("run.resumed", run, by, now, cap_nanousd=cap)
     _wake_on_commit(moved)
@@ -129,7 +135,7 @@ def cancel_run(*, run: Run, by: User | None, now: datetime) -> Run:
 
 @transaction.atomic
 def retry_failed(*, run: Run, by: User | None, now: datetime) -> Run:
-    """Asks again for the failed answers of a finished run, each replaced in place. Raises NothingToRetry.
+    """Asks again for the failed answers of a finished run, each replaced in place. Raises NothingToRetry, GateClosed.
 
     Replies that came stay; only what failed is asked anew, as a further attempt.
     """
@@ -141,6 +147,7 @@ def retry_failed(*, run: Run, by: User | None, now: datetime) -> Run:
     positions = sorted(set(failed.values_list("position", flat=True)))
     if not positions:
         raise NothingToRetry("No answer of this run has failed.")
+    require_run_gate(run.experiment, now=now)
     _make_retry_batches(run, positions)
     RunResult.objects.filter(run=run).delete()
     moved = _move(run, Run.State.QUEUED, finished_at=None)

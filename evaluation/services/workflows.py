@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from evaluation.models import Run, Workflow
 from evaluation.policies import require_masking_changeable
+from panels.fusion.regions import region_code
+from panels.services.audit import differences, record_audit
 
+MOST_DAYS = 36_500
 MOST_FIELDS = 50
 MOST_FIELD_CHARS = 80
 
@@ -19,10 +24,14 @@ MOST_FIELD_CHARS = 80
 class WorkflowSettings:
     """What a product manager sets. Shares, None for a target that is not set; ``sensitive_fields`` are exact names.
 
-    The fields are kept where nothing is masked, for when it is again.
+    ``allowed_regions`` are names of regions (none: anywhere), ``max_retention_days`` None is as long as a provider
+    likes. The fields are kept where nothing is masked, for when it is again.
     """
 
     data_class: str
+    allowed_regions: tuple[str, ...] = ()
+    max_retention_days: int | None = None
+    forbids_training: bool = True
     target_accuracy: float | None = None
     target_p95_ms: int | None = None
     target_cost_change: float | None = None
@@ -39,7 +48,7 @@ class InvalidWorkflow(Exception):
 
 
 @transaction.atomic
-def change_workflow(*, workflow: Workflow, settings: WorkflowSettings) -> Workflow:
+def change_workflow(*, workflow: Workflow, settings: WorkflowSettings, by: User | None, now: datetime) -> Workflow:
     """Raises InvalidWorkflow with everything that is wrong, and WrongState where an open run is masked otherwise."""
     problems = [*_problems(settings)]
     if problems:
@@ -48,14 +57,45 @@ def change_workflow(*, workflow: Workflow, settings: WorkflowSettings) -> Workfl
     if (changed.masks, tuple(changed.sensitive_fields)) != (settings.masks, settings.sensitive_fields):
         for run in _open_runs(changed):
             require_masking_changeable(run)
+    before = _content(changed)
+    _apply(changed, settings)
+    changed.save()
+    told = differences(before, _content(changed))
+    if told:
+        subject, label = f"workflow:{changed.slug}", changed.name
+        record_audit(action="workflow.changed", actor=by, subject=subject, label=label, detail=told, now=now)
+    return changed
+
+
+def _apply(changed: Workflow, settings: WorkflowSettings) -> None:
     changed.data_class = settings.data_class
+    changed.allowed_regions = _codes(settings.allowed_regions)
+    changed.max_retention_days = settings.max_retention_days
+    changed.forbids_training = settings.forbids_training
     changed.target_accuracy = settings.target_accuracy
     changed.target_p95_ms = settings.target_p95_ms
     changed.target_cost_change = settings.target_cost_change
     changed.masks = settings.masks
     changed.sensitive_fields = list(settings.sensitive_fields)
-    changed.save()
-    return changed
+
+
+def _content(workflow: Workflow) -> dict[str, object]:
+    """For the audit chain. Fields are named, their values are nowhere."""
+    return {
+        "data_class": str(workflow.data_class),
+        "allowed_regions": list(workflow.allowed_regions),
+        "max_retention_days": workflow.max_retention_days,
+        "forbids_training": workflow.forbids_training,
+        "target_accuracy": workflow.target_accuracy,
+        "target_p95_ms": workflow.target_p95_ms,
+        "target_cost_change": workflow.target_cost_change,
+        "masks": workflow.masks,
+        "sensitive_fields": list(workflow.sensitive_fields),
+    }
+
+
+def _codes(regions: Sequence[str]) -> list[str]:
+    return sorted({region_code(region) for region in regions})
 
 
 def _open_runs(workflow: Workflow) -> QuerySet[Run]:
@@ -67,13 +107,21 @@ def _open_runs(workflow: Workflow) -> QuerySet[Run]:
 def _problems(settings: WorkflowSettings) -> Iterator[tuple[str, str]]:
     if settings.data_class not in Workflow.DataClass.values:
         yield "data_class", "Choose one of the data classes."
+    if not all(_codes(settings.allowed_regions)):
+        yield "allowed_regions", "Write each region as a code, for example eu or us-east-1, with commas between."
+    if settings.max_retention_days is not None and not 0 <= settings.max_retention_days <= MOST_DAYS:
+        yield "max_retention_days", f"The time must be a number of days from 0 to {MOST_DAYS:,}, or left empty."
+    yield from _target_problems(settings)
+    yield from (("sensitive_fields", message) for message in _field_problems(settings.sensitive_fields))
+
+
+def _target_problems(settings: WorkflowSettings) -> Iterator[tuple[str, str]]:
     if settings.target_accuracy is not None and not 0 <= settings.target_accuracy <= 1:
         yield "target_accuracy", "An accuracy is between 0 and 100 %."
     if settings.target_p95_ms is not None and settings.target_p95_ms <= 0:
         yield "target_p95_ms", "A latency is more than 0 ms."
     if settings.target_cost_change is not None and settings.target_cost_change < -1:
         yield "target_cost_change", "A cost cannot fall by more than 100 %."
-    yield from (("sensitive_fields", message) for message in _field_problems(settings.sensitive_fields))
 
 
 def _field_problems(names: Sequence[str]) -> Iterator[str]:

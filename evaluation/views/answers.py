@@ -1,15 +1,18 @@
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+from dataclasses import asdict
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from evaluation.selectors.answers import Trace, answers_with_lineage, trace_of
 from evaluation.selectors.items import ItemFilter
+from evaluation.selectors.lineage import lineage_of
 from evaluation.selectors.live_requests import list_live_requests
 from fusion_site.lib.htmx import render_page
-from panels.models import Panel
+from panels.models import Panel, Provider
 
 
 @require_safe
@@ -29,6 +32,29 @@ def show_answer(request: HttpRequest, pk: int) -> HttpResponse:
         "shows_simulated": trace.simulated,
     }
     return render_page(request, "evaluation/answer.html", context)
+
+
+@require_safe
+def show_lineage(request: HttpRequest, pk: int) -> HttpResponse:
+    """Where the answer came from, and whom the data went to."""
+    lineage = lineage_of(get_object_or_404(answers_with_lineage(), pk=pk))
+    simulated = any(call.provider_kind == Provider.Kind.SIMULATED for call in lineage.calls)
+    context = {
+        "lineage": lineage,
+        "audit_head": lineage.audit_head,
+        "now": timezone.now(),
+        "shows_simulated": simulated,
+    }
+    return render_page(request, "evaluation/lineage.html", context)
+
+
+@require_safe
+def export_lineage(request: HttpRequest, pk: int) -> JsonResponse:
+    """The same as JSON."""
+    lineage = lineage_of(get_object_or_404(answers_with_lineage(), pk=pk))
+    response = JsonResponse(asdict(lineage), json_dumps_params={"indent": 2, "ensure_ascii": False})
+    response["Content-Disposition"] = f'attachment; filename="answer-{pk}-lineage.json"'
+    return response
 
 
 def _show_live(request: HttpRequest, trace: Trace) -> HttpResponse:

@@ -27,6 +27,7 @@ from evaluation.services.experiments import InvalidExperiment
 from evaluation.services.runs import RetiredModel, UnknownPrice
 from fusion_site.lib.export import CONTENT_TYPES, export_response
 from fusion_site.lib.htmx import render_page
+from panels.gate import GateClosed
 from panels.gateway import MissingKey
 
 _FORM_PAGE = "evaluation/experiment_form.html"
@@ -126,6 +127,6 @@ def _start(request: HttpRequest, form: ExperimentForm) -> Run | None:
         form.add_problems(refusal.problems)
     except UnknownPrice as refusal:
         form.add_error("cap", str(refusal))
-    except (RetiredModel, MissingKey) as refusal:
+    except (RetiredModel, MissingKey, GateClosed) as refusal:
         form.add_error("panels", str(refusal))
     return None

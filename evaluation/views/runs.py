@@ -36,10 +36,11 @@ from evaluation.services.runs import (
 )
 from fusion_site.lib.export import CONTENT_TYPES, export_response
 from fusion_site.lib.htmx import render_page, wanted_fragment
+from panels.gate import GateClosed
 from panels.gateway import MissingKey
 from panels.selectors.audit import audit_head
 
-_REFUSALS = (WrongState, CapTooLow, NothingToRetry, RetiredModel, UnknownPrice, MissingKey)
+_REFUSALS = (WrongState, CapTooLow, NothingToRetry, RetiredModel, UnknownPrice, MissingKey, GateClosed)
 
 POLL_S = 2  # as the fragment's trigger says
 Heads = Mapping[int, ArmHead]
@@ -220,7 +221,7 @@ def resume(request: HttpRequest, pk: int) -> HttpResponse:
             resume_run(run=run, by=person, now=timezone.now(), cap_nanousd=form.cap_nanousd)
         except CapTooLow as refusal:
             form.add_error("cap", str(refusal))
-        except WrongState as refusal:
+        except (WrongState, GateClosed) as refusal:
             messages.error(request, str(refusal))
     if form.errors:
         return _show_running(request, run, arm_heads(arms_of(run)), is_final=False, form=form)

@@ -3,6 +3,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from django.contrib import messages
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
@@ -40,13 +41,13 @@ def show_workflow(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit_workflow(request: HttpRequest, slug: str) -> HttpResponse:
-    require_workflow_editor(request.user)
+    person = require_workflow_editor(request.user)
     workflow = get_object_or_404(Workflow, slug=slug)
     uses = field_uses(workflow)
     if request.method != "POST":
         return _show_form(request, workflow, WorkflowForm.filled_from(workflow, uses=uses))
     form = WorkflowForm(request.POST, uses=uses)
-    if form.is_valid() and _change(workflow, form):
+    if form.is_valid() and _change(workflow, form, person):
         messages.success(request, "Saved. It holds for every run that is started from now on.")
         return redirect("evaluation:workflow", slug=slug)
     return _show_form(request, workflow, form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
@@ -59,10 +60,10 @@ def _show_form(
     return render_page(request, "evaluation/workflow_form.html", context, fragments=["workflow"], status=status)
 
 
-def _change(workflow: Workflow, form: WorkflowForm) -> bool:
+def _change(workflow: Workflow, form: WorkflowForm, person: User) -> bool:
     """Whether it was changed; where the domain refused, the form says why."""
     try:
-        change_workflow(workflow=workflow, settings=form.settings())
+        change_workflow(workflow=workflow, settings=form.settings(), by=person, now=timezone.now())
     except InvalidWorkflow as refusal:
         form.add_problems(refusal.problems)
     except WrongState as refusal:

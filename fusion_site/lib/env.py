@@ -36,6 +36,7 @@ REMEDIES = {
     "QUORUM_SIMULATOR_PORT": "Set it to a free port from 1 to 65535; the default is 8765.",
     "QUORUM_WORKER_THREADS": "Set it to a number from 1 to 64; the default is 4.",
     "QUORUM_MAX_UPLOAD_MB": "Set it to a number of megabytes from 1 to 4096; the default is 256.",
+    "QUORUM_PRIVATE_PROVIDERS": "Set it to true where providers may stand in private networks, else false.",
     "QUORUM_DB_POOL_SIZE": "Set it to a number from 1 to 200; the default is 10.",
 }
 
@@ -59,6 +60,7 @@ class Env(BaseSettings):
     quorum_data_dir: Path = BASE_DIR / "var"
     quorum_static_root: Path | None = None
     quorum_https: bool = False
+    quorum_private_providers: bool = False
     quorum_log_format: Literal["console", "json"] = "console"
     quorum_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     quorum_port: Port = 8000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django import forms
 from django.http import QueryDict
 
-from panels.models import PanelVersion, Provider
+from panels.models import LanguageModel, PanelVersion, Provider
 from panels.selectors.models import ModelFilter
 from panels.selectors.panels import PanelFilter
 from panels.selectors.providers import ProviderFilter, hosting_providers
@@ -25,7 +25,13 @@ class ModelFilterForm(forms.Form):
     provider = forms.ChoiceField(required=False)
     kind = forms.ChoiceField(required=False, choices=_HOSTED_FIRST)
     status = forms.ChoiceField(
-        required=False, choices=[("", "Any"), ("available", "Available"), ("retired", "Retired")]
+        required=False,
+        choices=[
+            ("", "Any"),
+            ("available", "Not retired"),
+            *LanguageModel.Status.choices,
+            ("deprecated", "Ending at its vendor"),
+        ],
     )
 
     def __init__(self, query: QueryDict) -> None:
@@ -41,6 +47,16 @@ class ModelFilterForm(forms.Form):
 class ProviderFilterForm(forms.Form):
     q = _search("Name or address")
     kind = forms.ChoiceField(required=False, choices=_HOSTED_FIRST)
+    contract = forms.ChoiceField(
+        required=False,
+        choices=[
+            ("", "Any"),
+            ("open", "In force"),
+            ("soon", "Ends soon"),
+            ("ended", "Ended"),
+            ("missing", "None"),
+        ],
+    )
 
     def __init__(self, query: QueryDict) -> None:
         super().__init__(initial=query.dict())
@@ -65,7 +81,7 @@ def read_model_filter(query: QueryDict) -> ModelFilter:
 
 
 def read_provider_filter(query: QueryDict) -> ProviderFilter:
-    return ProviderFilter(q=_text(query), kind=query.get("kind", ""))
+    return ProviderFilter(q=_text(query), kind=query.get("kind", ""), contract=query.get("contract", ""))
 
 
 def read_panel_filter(query: QueryDict) -> PanelFilter:

@@ -212,7 +212,8 @@ class Reply:
     """A model's answer. Latencies in seconds, None where not measured.
 
     ``earlier`` are the failed attempts before it, oldest first. ``age_s`` is how long ago a reused reply was bought;
-    None was asked for now.
+    None was asked for now. ``region`` is where the provider says that it was made, as a short code, ``served_by`` whom
+    a reseller passed the request on to; empty where it does not say.
     """
 
     text: str
@@ -222,6 +223,8 @@ class Reply:
     finish_reason: str = ""
     provider_model: str = ""
     response_id: str = ""
+    region: str = ""
+    served_by: str = ""
     recorded: Recorded | None = None
     earlier: tuple[Failure, ...] = ()
     age_s: float | None = None
@@ -243,6 +246,8 @@ class Failure:
     usage: Usage = Usage()
     provider_model: str = ""
     response_id: str = ""
+    region: str = ""
+    served_by: str = ""
     earlier: tuple[Failure, ...] = ()
     pause_s: float = 0.0
 

@@ -1,7 +1,23 @@
 from panels.models.audit_entry import AuditEntry
+from panels.models.contract import Contract, YesNoUnknown
+from panels.models.data_class import DataClass, SeatRole
 from panels.models.language_model import LanguageModel
+from panels.models.model_price import ModelPrice
 from panels.models.panel import Member, Panel, PanelVersion
 from panels.models.provider import Provider
 from panels.models.provider_health import ProviderHealth
 
-__all__ = ["AuditEntry", "LanguageModel", "Member", "Panel", "PanelVersion", "Provider", "ProviderHealth"]
+__all__ = [
+    "AuditEntry",
+    "Contract",
+    "DataClass",
+    "LanguageModel",
+    "Member",
+    "ModelPrice",
+    "Panel",
+    "PanelVersion",
+    "Provider",
+    "ProviderHealth",
+    "SeatRole",
+    "YesNoUnknown",
+]

@@ -9,27 +9,22 @@ import unicodedata
 from collections.abc import Iterator
 from urllib.parse import SplitResult, urlsplit
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+from panels.fusion.clients.peers import LINK_LOCAL, Address, PeerRules, unwrapped
 
-# Where clouds hand out a machine's own credentials, by name and by addresses outside the link-local range.
+# Where clouds hand out a machine's own credentials, by name.
 _METADATA_HOSTS = frozenset({"metadata", "metadata.google.internal", "metadata.goog", "instance-data"})
-_METADATA_ADDRESSES = frozenset(
-    ipaddress.ip_address(text) for text in ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "168.63.129.16")
-)
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?\Z")
-_LINK_LOCAL = "This address belongs to the machine's own network or metadata service, which hosts no models."
 
 
-def address_problem(url: str) -> str | None:
+def address_problem(url: str, *, rules: PeerRules) -> str | None:
     """Why a provider may not have this base URL, None if it may.
 
-    Names are not resolved: a name that points at a forbidden address is the network's to stop.
+    Names are not resolved here, but whenever something is sent: what a name leads to may change.
     """
-    return next(_address_problems(url), None)
+    return next(_address_problems(url, rules), None)
 
 
-def _address_problems(url: str) -> Iterator[str]:
+def _address_problems(url: str, rules: PeerRules) -> Iterator[str]:
     parts = _split(url)
     if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
         yield "Give a full address, for example https://openrouter.ai/api/v1."
@@ -37,7 +32,7 @@ def _address_problems(url: str) -> Iterator[str]:
     if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
         yield "Leave out names, passwords and everything after ? or #. The key is read from the environment."
     host = _plain_host(parts.hostname)
-    yield from _host_problems(host, scheme=parts.scheme)
+    yield from _host_problems(host, rules, scheme=parts.scheme)
 
 
 def _split(url: str) -> SplitResult | None:
@@ -51,12 +46,14 @@ def _split(url: str) -> SplitResult | None:
     return parts
 
 
-def _host_problems(host: str, *, scheme: str) -> Iterator[str]:
+def _host_problems(host: str, rules: PeerRules, *, scheme: str) -> Iterator[str]:
     address = _read_address(host)
     if address is None and not _HOST_NAME.match(host):
         yield "The host name has characters that no host name has."
-    if host in _METADATA_HOSTS or (address is not None and _is_forbidden(address)):
-        yield _LINK_LOCAL
+    if host in _METADATA_HOSTS:
+        yield LINK_LOCAL
+    if address is not None and (problem := rules.problem(address, names_itself=True)):
+        yield problem
     if scheme == "http" and not _is_loopback(host, address):
         yield "Use https. Plain http is for providers on this machine (localhost) alone."
 
@@ -69,27 +66,13 @@ def _plain_host(host: str) -> str:
 def _read_address(host: str) -> Address | None:
     """The address a host is, also in the short, octal and hexadecimal forms that a resolver understands."""
     try:
-        return _unwrapped(ipaddress.ip_address(host))
+        return unwrapped(ipaddress.ip_address(host))
     except ValueError:
         pass
     try:
         return ipaddress.IPv4Address(socket.inet_aton(host))
     except OSError:
         return None
-
-
-def _unwrapped(address: Address) -> Address:
-    """The IPv4 address inside an IPv6 one, where there is one."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return address
-    if address in _NAT64:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour or address
-
-
-def _is_forbidden(address: Address) -> bool:
-    special = address.is_link_local or address.is_multicast or address.is_unspecified
-    return special or address in _METADATA_ADDRESSES or (address.is_reserved and not address.is_loopback)
 
 
 def _is_loopback(host: str, address: Address | None) -> bool:

@@ -11,6 +11,7 @@ from panels.fusion.clients.listing import ListedModel, list_models
 from panels.gateway import api_key, client_class
 from panels.models import LanguageModel, Provider
 from panels.services.audit import record_audit
+from panels.services.model_prices import note_prices
 
 # Beyond this a provider's name for a model does not fit the inventory.
 _MAX_NAME_CHARS = 200
@@ -36,7 +37,8 @@ def take_over_listing(
 def _add_missing(provider: Provider, listed: Iterable[ListedModel], by: User | None, now: datetime) -> int:
     known = set(LanguageModel.objects.filter(provider=provider).values_list("name", flat=True))
     fresh = {model.name: model for model in listed if model.name not in known and len(model.name) <= _MAX_NAME_CHARS}
-    LanguageModel.objects.bulk_create(_row(provider, model, now) for model in fresh.values())
+    models = LanguageModel.objects.bulk_create(_row(provider, model, now) for model in fresh.values())
+    note_prices(models=models, now=now)
     if fresh:
         subject, detail = f"provider:{provider.slug}", {"models": sorted(fresh)}
         record_audit(action="provider.listing_taken_over", actor=by, subject=subject, detail=detail, now=now)

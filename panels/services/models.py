@@ -12,6 +12,7 @@ from panels.fusion.pricing import nanousd_from_dollars
 from panels.models import LanguageModel, Provider
 from panels.policies import RECORDED_STAYS, SEATED_STAYS, require_editable, require_retirable, require_retired
 from panels.services.audit import differences, record_audit
+from panels.services.model_prices import note_prices
 
 Problems = tuple[tuple[str, str], ...]
 
@@ -45,7 +46,7 @@ class ModelFacts:
 def create_model(*, facts: ModelFacts, by: User | None, now: datetime) -> LanguageModel:
     """A model of a provider that answers requests; recorded ones are made by imports. Raises InvalidModel."""
     validate_facts(facts)
-    model = _save(LanguageModel(created_at=now), facts)
+    model = _save(LanguageModel(created_at=now), facts, now)
     record_audit(action="model.created", actor=by, subject=model_subject(model), detail=_content(model), now=now)
     return model
 
@@ -62,7 +63,7 @@ def change_model(*, model: LanguageModel, facts: ModelFacts, by: User | None, no
     if (facts.provider.pk, facts.name) != (model.provider_id, model.name) and model.seats.exists():
         raise InvalidModel((("name", SEATED_STAYS),))
     subject, before = model_subject(model), _content(model)
-    changed = differences(before, _content(_save(model, facts)))
+    changed = differences(before, _content(_save(model, facts, now)))
     if changed:
         record_audit(action="model.changed", actor=by, subject=subject, detail=changed, now=now)
     return model
@@ -72,17 +73,17 @@ def change_model(*, model: LanguageModel, facts: ModelFacts, by: User | None, no
 def retire_model(*, model: LanguageModel, by: User | None, now: datetime) -> None:
     """New panels and versions can no longer seat it; what seats it stays. Raises WrongState."""
     require_retirable(model)
-    model.retired_at = now
-    model.save(update_fields=["retired_at"])
+    model.status, model.retired_at = LanguageModel.Status.RETIRED, now
+    model.save(update_fields=["status", "retired_at"])
     record_audit(action="model.retired", actor=by, subject=model_subject(model), detail={}, now=now)
 
 
 @transaction.atomic
 def bring_back_model(*, model: LanguageModel, by: User | None, now: datetime) -> None:
-    """Undoes ``retire_model``. Raises WrongState."""
+    """Back into the inventory, as proposed: somebody has to let it be used anew. Raises WrongState."""
     require_retired(model)
-    model.retired_at = None
-    model.save(update_fields=["retired_at"])
+    model.status, model.retired_at = LanguageModel.Status.PROPOSED, None
+    model.save(update_fields=["status", "retired_at"])
     record_audit(action="model.brought_back", actor=by, subject=model_subject(model), detail={}, now=now)
 
 
@@ -110,7 +111,7 @@ def _content(model: LanguageModel) -> dict[str, object]:
     }
 
 
-def _save(model: LanguageModel, facts: ModelFacts) -> LanguageModel:
+def _save(model: LanguageModel, facts: ModelFacts, now: datetime) -> LanguageModel:
     model.provider, model.name, model.price_source = facts.provider, facts.name, facts.price_source
     model.price_in_nanousd_per_mtok = _nanousd(facts.price_in)
     model.price_out_nanousd_per_mtok = _nanousd(facts.price_out)
@@ -120,6 +121,7 @@ def _save(model: LanguageModel, facts: ModelFacts) -> LanguageModel:
             model.save()
     except IntegrityError as error:  # somebody took the id in between
         raise InvalidModel((("name", _NAME_TAKEN),)) from error
+    note_prices(models=[model], now=now)
     return model
 
 

@@ -217,6 +217,8 @@ def _model_problems(model: LanguageModel | None) -> Iterator[str]:
         yield "There is no such model in the inventory."
     elif model.retired_at is not None:
         yield f"{model.name} is retired. Choose another model."
+    elif model.status == LanguageModel.Status.RESTRICTED:
+        yield f"{model.name} is restricted: it stays where it sits and takes no new seat. Choose another model."
 
 
 def _member_problems(member: MemberSpec, models: Mapping[int, LanguageModel]) -> Iterator[tuple[str, str]]:

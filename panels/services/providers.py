@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 
 from fusion_site.lib.env import Env
+from panels.gateway import peer_rules
 from panels.models import Provider
 from panels.policies import KIND_STAYS, require_provider_editable
 from panels.services.addresses import address_problem
@@ -118,7 +119,7 @@ def _name_problems(name: str, slug: str) -> Iterator[tuple[str, str]]:
 def _provider_problems(kind: str, base_url: str, api_key_env: str) -> Iterator[tuple[str, str]]:
     if kind not in HOSTING_KINDS:
         yield "kind", f"Choose one of {', '.join(kind.label for kind in HOSTING_KINDS)}."
-    if problem := address_problem(base_url):
+    if problem := address_problem(base_url, rules=peer_rules()):
         yield "base_url", problem
     if problem := variable_problem(api_key_env):
         yield "api_key_env", problem

@@ -74,6 +74,8 @@ CHAOS_MODELS = (
     _always("flood", Fault.FLOOD),
     _ordinary(id="chaos-last-role", last_message_must_be_user=True),
     _ordinary(id="chaos-price", hides_price=True),
+    _ordinary(id="chaos-elsewhere", region="us-east"),
+    _ordinary(id="chaos-nowhere", region=""),
     _ordinary(id="chaos-poison", skill={GENERAL: 0.2}, shared_error_share=0.0, verbosity=0.0, postscript=_POISON),
     _ordinary(id="chaos-analysis-once", bad_analysis_rate=1.0),
     _ordinary(id="chaos-analysis", bad_analysis_rate=1.0, stubborn=True),

@@ -57,7 +57,7 @@ class SimulatedModel:
     ends every answer.
 
     ``faults`` are rates per request. After ``recovers_after`` of them in a row the same request is answered.
-    ``hang_s`` is how long a fault that holds the connection does so.
+    ``hang_s`` is how long a fault that holds the connection does so. Replies name their ``region``, unless it is empty.
 
     As an arbiter it tells right from wrong among what it is shown with probability ``judging`` (None: its skill), and
     ``bad_analysis_rate`` of its analyses cannot be read. Asked once more it mends them, unless it is ``stubborn``.
@@ -81,6 +81,7 @@ class SimulatedModel:
     reasoning_tokens: int = 0
     hang_s: float = 20.0
     last_message_must_be_user: bool = False
+    region: str = "eu-central"
     judging: float | None = None
     bad_analysis_rate: float = 0.02
     stubborn: bool = False

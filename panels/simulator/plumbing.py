@@ -59,16 +59,18 @@ async def send_body(
     await send({"type": "http.response.body", "body": body})
 
 
-async def send_events(send: Send, events: AsyncIterable[bytes]) -> None:
-    await start_parts(send, content_type=EVENTS)
+async def send_events(
+    send: Send, events: AsyncIterable[bytes], *, headers: tuple[tuple[bytes, bytes], ...] = ()
+) -> None:
+    await start_parts(send, content_type=EVENTS, headers=headers)
     async for event in events:
         await send_part(send, event)
     await end_parts(send)
 
 
-async def start_parts(send: Send, *, content_type: bytes) -> None:
+async def start_parts(send: Send, *, content_type: bytes, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
     """Begin a response of status 200 whose length is not known."""
-    head = [(b"content-type", content_type), (b"cache-control", b"no-cache"), _SIMULATED]
+    head = [(b"content-type", content_type), (b"cache-control", b"no-cache"), _SIMULATED, *headers]
     await send({"type": "http.response.start", "status": 200, "headers": head})
 
 

@@ -69,10 +69,13 @@ class Speaker:
 
     async def _say_reply(self) -> None:
         if self.request.stream and self.conduct.fault is not Fault.ERROR_BODY:
-            await send_events(self.send, self._time_events())
+            await send_events(self.send, self._time_events(), headers=self._region())
             return
         await asyncio.sleep(self.conduct.latency_s)
-        await send_body(self.send, self._body())
+        await send_body(self.send, self._body(), headers=self._region())
+
+    def _region(self) -> tuple[tuple[bytes, bytes], ...]:
+        return ((b"x-region", self.model.region.encode()),) if self.model.region else ()
 
     async def _say_error(self, fault: Fault) -> None:
         error = FAULT_ERRORS[fault]

@@ -13,12 +13,29 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from fusion_site.lib.export import CONTENT_TYPES, export_response
 from fusion_site.lib.htmx import render_page
 from panels.forms.filters import ModelFilterForm, read_model_filter
+from panels.forms.model_use import ModelUseForm, model_use_initial
 from panels.forms.models import ModelForm, model_initial
 from panels.forms.problems import show_problems
+from panels.gate import contract_day
 from panels.models import LanguageModel
-from panels.permissions import WHO_EDITS_MODELS, may_edit_models, may_edit_panels, require_model_editor
+from panels.permissions import (
+    WHO_EDITS_MODELS,
+    may_edit_models,
+    may_edit_panels,
+    may_govern_models,
+    require_model_editor,
+    require_model_governor,
+)
 from panels.policies import WrongState, is_editable, require_editable
-from panels.selectors.models import MODEL_COLUMNS, ModelPage, exported_models, list_models, read_model
+from panels.selectors.models import (
+    MODEL_COLUMNS,
+    ModelPage,
+    deprecation_of,
+    exported_models,
+    list_models,
+    read_model,
+)
+from panels.services.model_use import set_model_use
 from panels.services.models import InvalidModel, bring_back_model, change_model, create_model, retire_model
 
 
@@ -64,6 +81,8 @@ def show(request: HttpRequest, pk: int) -> HttpResponse:
         "model": page.model,
         "now": timezone.now(),
         "editable": is_editable(page.model),
+        "deprecation": deprecation_of(page.model, today=contract_day(timezone.now())),
+        "may_govern": may_govern_models(request.user) and is_editable(page.model),
         "may_edit": may_edit_models(request.user),
         "may_edit_panels": may_edit_panels(request.user),
         "who_edits": WHO_EDITS_MODELS,
@@ -110,6 +129,28 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
     return _form_page(request, form, page)
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+def set_use(request: HttpRequest, pk: int) -> HttpResponse:
+    """What the model may be used for."""
+    person = require_model_governor(request.user)
+    model = _load(pk).model
+    form = ModelUseForm(
+        request.POST if request.method == "POST" else None, initial=model_use_initial(model), model=model
+    )
+    if form.is_valid():
+        try:
+            set_model_use(model=model, use=form.use(), by=person, now=timezone.now())
+        except InvalidModel as error:
+            show_problems(form, error.problems)
+        except WrongState as error:
+            form.add_error(None, str(error))
+        else:
+            return _done(request, model, f"What {model.name} may be used for was changed.")
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if form.is_bound else HTTPStatus.OK
+    context = {"form": form, "model": model, "shows_simulated": model.provider.is_simulated}
+    return render_page(request, "panels/model_use_form.html", context, fragments=["form"], status=status)
+
+
 @require_POST
 def retire(request: HttpRequest, pk: int) -> HttpResponse:
     page, person = _load_for_editing(request, pk)
@@ -129,7 +170,9 @@ def bring_back(request: HttpRequest, pk: int) -> HttpResponse:
     except WrongState as error:
         messages.error(request, str(error))
         return redirect("panels:model", pk=pk)
-    return _done(request, page.model, f"{page.model.name} is available again.")
+    return _done(
+        request, page.model, f"{page.model.name} is back, as proposed. Say what it may be used for before it is asked."
+    )
 
 
 def _done(request: HttpRequest, model: LanguageModel, words: str) -> HttpResponseRedirect:

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from time import perf_counter
 
 import httpx
+from django.utils import timezone
 
 from evaluation.execution.plan import load_plan
 from evaluation.models import Example, Run
@@ -27,7 +28,7 @@ def ask_bare(run: Run, *, base_url: str) -> float:
 
 
 def _request_bodies(run: Run) -> Iterator[bytes]:
-    plan = load_plan(run.pk)
+    plan = load_plan(run.pk, now=timezone.now())
     for example in Example.objects.filter(version_id=plan.version_id).order_by("position"):
         for arm in plan.arms:
             for member in arm.panel.members:

@@ -38,6 +38,7 @@ from panels.fusion.types import (
 )
 from panels.gateway import clients_for
 from panels.models import LanguageModel
+from panels.selectors.terms import NO_TERMS
 from panels.specs import inventory_key
 from tests.bench.figures import percentile, report
 from tests.bench.live import point_models
@@ -104,7 +105,7 @@ async def measure(models: Sequence[LanguageModel], questions: Sequence[Question]
 
 @asynccontextmanager
 async def opened(models: Sequence[LanguageModel], questions: Sequence[Question]) -> Any:
-    participants = Participants(models={inventory_key(model.pk): plan_model(model) for model in models})
+    participants = Participants(models={inventory_key(model.pk): plan_model(model, NO_TERMS) for model in models})
     keys = {model.name: inventory_key(model.pk) for model in models}
     async with clients_for(models, AT_ONCE * (len(MEMBERS) + 1)) as clients:
         reach = Reach(

@@ -11,6 +11,7 @@ from panels.fusion.pricing import nanousd_from_dollars
 from panels.models import LanguageModel, Provider
 from panels.simulator.catalogue import MODELS
 from tests.bench.synthetic import ArmPlan, import_dataset, start_comparison, write_items
+from tests.factories import make_contract, may_be_used
 
 EXAMPLES = 1_000
 CONCURRENCY = 100
@@ -45,6 +46,8 @@ def point_models(base_url: str) -> None:
             "created_at": now,
         },
     )
+    if not provider.contracts.exists():
+        make_contract(provider)
     for model in MODELS:
         LanguageModel.objects.get_or_create(
             provider=provider,
@@ -53,5 +56,7 @@ def point_models(base_url: str) -> None:
                 "price_in_nanousd_per_mtok": nanousd_from_dollars(model.price_in),
                 "price_out_nanousd_per_mtok": nanousd_from_dollars(model.price_out),
                 "created_at": now,
+                "status": LanguageModel.Status.APPROVED,
+                **may_be_used(),
             },
         )

@@ -28,6 +28,7 @@ MEMBERS = EVERYBODY - {ANYBODY}
 READERS = MEMBERS - {"reviewer", "adjudicator"}
 MANAGERS = frozenset({"product manager", SUPERUSER})
 INVENTORY = MANAGERS | {"administrator"}
+GOVERNORS = INVENTORY | {"compliance"}
 KEYS = MANAGERS | {"administrator"}
 AUDITORS = frozenset({"compliance", "administrator", SUPERUSER})
 PEOPLE = frozenset({"administrator", SUPERUSER})
@@ -100,9 +101,12 @@ PAGES: dict[str, Page] = {
     "panels:model-create": Page(read=INVENTORY, write=INVENTORY),
     "panels:model": Page(read=READERS, args=_model),
     "panels:model-edit": Page(read=INVENTORY, write=INVENTORY, args=_model),
+    "panels:model-use": Page(read=GOVERNORS, write=GOVERNORS, args=_model),
     "panels:model-retire": Page(write=INVENTORY, args=_model),
     "panels:model-bring-back": Page(write=INVENTORY, args=_model),
     "panels:providers": Page(read=READERS),
+    "panels:provider": Page(read=READERS, args=_provider),
+    "panels:contract-record": Page(read=GOVERNORS, write=GOVERNORS, args=_provider),
     "panels:provider-create": Page(read=INVENTORY, write=INVENTORY),
     "panels:provider-edit": Page(read=INVENTORY, write=INVENTORY, args=_provider),
     "panels:panels": Page(read=READERS),
@@ -133,6 +137,8 @@ PAGES: dict[str, Page] = {
     "evaluation:run-retry": Page(write=MANAGERS, args=_run),
     "evaluation:run-repeat": Page(write=MANAGERS, args=_run),
     "evaluation:answer": Page(read=READERS, args=lambda world: {"pk": world.answer.pk}),
+    "evaluation:lineage": Page(read=READERS, args=lambda world: {"pk": world.answer.pk}),
+    "evaluation:lineage-json": Page(read=READERS, args=lambda world: {"pk": world.answer.pk}),
     "evaluation:panel-answers": Page(read=READERS, args=_panel),
     # Keys of programs
     "evaluation:keys": Page(read=KEYS),
@@ -198,6 +204,8 @@ MODELS: dict[str, Rights] = {
     "panels.auditentry": Rights(view=AUDITORS),
     "panels.provider": Rights(view=READERS, add=INVENTORY, change=INVENTORY),
     "panels.languagemodel": Rights(view=READERS, add=INVENTORY, change=INVENTORY),
+    "panels.contract": RECORD,
+    "panels.modelprice": RECORD,
     "panels.panel": RECORD,
     "panels.panelversion": RECORD,
     "panels.member": RECORD,

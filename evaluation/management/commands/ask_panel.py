@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from evaluation.execution.live_answers import MAX_REPLY_AGE, Answered, NotCallable, Wanted, answer_question
 from evaluation.management.live_report import late_members, report_json, report_text
+from evaluation.models import Workflow
 from panels.fusion.modes import UnknownMode, mode_of
 from panels.fusion.pricing import nanousd_from_dollars
 from panels.fusion.privacy.cover import UnmaskableSchema
@@ -25,13 +26,14 @@ from panels.fusion.privacy.detectors import MaskingBlocked
 from panels.fusion.privacy.values import SensitiveValueTooShort
 from panels.fusion.schemas import schema_problem
 from panels.fusion.types import AnswerKind, Message, ModelClient, Question
+from panels.gate import GateClosed
 from panels.gateway import MissingKey, open_clients
 from panels.models import LanguageModel, PanelVersion
 from panels.selectors.panels import with_members
 
 _NO_ANSWER = 1
 _BAD_REQUEST = 2
-_REFUSED = (MaskingBlocked, MissingKey, NotCallable, SensitiveValueTooShort, UnknownMode, UnmaskableSchema)
+_REFUSED = (GateClosed, MaskingBlocked, MissingKey, NotCallable, SensitiveValueTooShort, UnknownMode, UnmaskableSchema)
 _CLOSED = frozenset({AnswerKind.CHOICE, AnswerKind.LABEL})
 # What the database holds, and far more than anybody pays for an answer.
 _MOST_NANOUSD = 10**18
@@ -44,6 +46,9 @@ class Command(BaseCommand):
         parser.add_argument("panel", help="the panel's slug, its latest version; or slug@2 for another")
         parser.add_argument("question", help="what to ask; - reads it from standard input")
         parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+        parser.add_argument(
+            "--workflow", metavar="SLUG", help="whose data it is; without one it counts as internal data"
+        )
         parser.add_argument("--mode", help="budget, quality, or a number from 0 (budget) to 1 (quality)")
         parser.add_argument("--max-cost", metavar="USD", help="ceiling of this request, in dollars; never crossed")
         parser.add_argument("--deadline", metavar="SECONDS", help="give the best answer at hand after this")
@@ -114,6 +119,7 @@ def _wanted(options: dict[str, Any]) -> Wanted:
     sensitive = _sensitive(options["sensitive"])
     return Wanted(
         question=_question(options),
+        workflow=_workflow(options["workflow"]),
         mode=None if options["mode"] is None else mode_of(options["mode"]),
         ceiling_nanousd=_ceiling(options["max_cost"]),
         deadline_s=_seconds(options["deadline"], "--deadline"),
@@ -121,6 +127,16 @@ def _wanted(options: dict[str, Any]) -> Wanted:
         sensitive=sensitive,
         max_age=_max_age(options),
     )
+
+
+def _workflow(slug: str | None) -> Workflow | None:
+    if slug is None:
+        return None
+    workflow = Workflow.objects.filter(slug=slug).first()
+    if workflow is None:
+        known = ", ".join(Workflow.objects.order_by("slug").values_list("slug", flat=True))
+        raise _bad(f"There is no workflow {slug}. There are: {known or 'none yet'}.")
+    return workflow
 
 
 def _question(options: dict[str, Any]) -> Question:

@@ -15,6 +15,7 @@ from panels.fusion.clients.payloads import (
     name_of,
     read_number,
     read_tokens,
+    region_of,
     text_of,
 )
 from panels.fusion.types import Failure, FailureKind, Reply, Usage
@@ -41,6 +42,8 @@ def result_of_payload(payload: object, *, latency_s: float) -> Reply | Failure:
         usage=read_usage(payload.get("usage")),
         provider_model=name_of(payload.get("model")),
         response_id=name_of(payload.get("id")),
+        region=region_of(payload.get("region")),
+        served_by=name_of(payload.get("provider")),
     )
     return judge(completion, latency_s=latency_s)
 
@@ -56,6 +59,8 @@ def _failure_in(payload: object, *, latency_s: float) -> Failure | None:
         usage=read_usage(payload.get("usage")),
         provider_model=name_of(payload.get("model")),
         response_id=name_of(payload.get("id")),
+        region=region_of(payload.get("region")),
+        served_by=name_of(payload.get("provider")),
     )
     return failure_of_error(error, completion, latency_s=latency_s)
 
@@ -113,6 +118,8 @@ class StreamedCompletion(StreamedReply):
             usage=head.usage if usage == UNKNOWN_USAGE else usage,
             provider_model=head.provider_model or name_of(chunk.get("model")),
             response_id=head.response_id or name_of(chunk.get("id")),
+            region=head.region or region_of(chunk.get("region")),
+            served_by=head.served_by or name_of(chunk.get("provider")),
         )
 
     def _read_failure(self, chunk: dict[str, Any], *, elapsed_s: float) -> None:

@@ -19,8 +19,10 @@ from panels.fusion.clients.payloads import (
     UnreadablePayload,
     load_payload,
     name_of,
+    region_of,
     without_lone_surrogates,
 )
+from panels.fusion.clients.peers import PeerRules
 from panels.fusion.clients.sse import EventDecoder
 from panels.fusion.clients.transport import LeanTransport
 from panels.fusion.types import Failure, FailureKind, ModelRequest, Reply
@@ -30,6 +32,8 @@ MAX_ERROR_BYTES = 64 * 2**10
 MAX_DETAIL_CHARS = 300
 # Shorter values are no keys, and words like them stand in any message.
 _SHORTEST_SECRET = 8
+# Azure's, and what servers of one's own are most simply told to send.
+_REGION_HEADERS = ("x-ms-region", "x-region")
 # After its last event a stream ends at once or is not worth its connection.
 _STREAM_TAIL_S = 0.25
 
@@ -105,6 +109,7 @@ class HostedClient:
         total_timeout_s: float = 60,
         stream: bool = False,
         headers: Iterable[tuple[str, str]] = (),
+        peers: PeerRules | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         if concurrency < 1:
@@ -120,7 +125,7 @@ class HostedClient:
         self._stream = stream
         # Calls queue here and nowhere below: a transport's own queue costs more the longer it is.
         self._places = asyncio.Semaphore(concurrency)
-        self._transport = transport or LeanTransport()
+        self._transport = transport or LeanTransport(peers=peers)
 
     async def __aenter__(self) -> Self:
         return self
@@ -179,11 +184,14 @@ class HostedClient:
 
 
 def _identify(result: Reply | Failure, response: httpx.Response) -> Reply | Failure:
-    """With the id of the request where the body named none: it is what a provider's support asks for."""
-    if result.response_id:
+    """With the id of the request, which a provider's support asks for, and the region, where the body named none."""
+    if result.response_id and result.region:
         return result
+    headers = response.headers
     return replace(
-        result, response_id=name_of(response.headers.get("request-id", response.headers.get("x-request-id")))
+        result,
+        response_id=result.response_id or name_of(headers.get("request-id", headers.get("x-request-id"))),
+        region=result.region or region_of(next((headers[name] for name in _REGION_HEADERS if name in headers), None)),
     )
 
 

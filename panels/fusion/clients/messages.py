@@ -13,6 +13,7 @@ from panels.fusion.clients.payloads import (
     judge,
     name_of,
     read_tokens,
+    region_of,
     text_of,
 )
 from panels.fusion.types import Failure, FailureKind, Reply, Usage
@@ -48,12 +49,19 @@ def _read_message(message: dict[str, Any]) -> Completion:
         usage=read_usage(message.get("usage")),
         provider_model=name_of(message.get("model")),
         response_id=name_of(message.get("id") or message.get("request_id")),
+        region=_region(message),
     )
 
 
 def _finish_reason(stop_reason: object) -> str:
     reason = name_of(stop_reason, limit=_MAX_REASON_CHARS)
     return _FINISH_REASONS.get(reason, reason)
+
+
+def _region(message: dict[str, Any]) -> str:
+    """Where the reply was made. ``global`` says that it may have been anywhere, which is no region."""
+    region = region_of(_object(message, "usage").get("inference_geo"))
+    return "" if region == "global" else region
 
 
 def read_usage(usage: object) -> Usage:
@@ -96,6 +104,7 @@ class StreamedMessage(StreamedReply):
             usage=head.usage,
             provider_model=head.provider_model or name_of(message.get("model")),
             response_id=head.response_id or name_of(message.get("id")),
+            region=head.region or _region(message),
         )
 
     def _read_usage(self, event: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from panels.fusion.clients.failures import ProviderError, classify
+from panels.fusion.regions import region_code
 from panels.fusion.types import Failure, FailureKind, Reply, Usage
 
 _MAX_TOKENS = 10**9
@@ -31,6 +32,8 @@ class Completion:
     usage: Usage = UNKNOWN_USAGE
     provider_model: str = ""
     response_id: str = ""
+    region: str = ""
+    served_by: str = ""
 
 
 def load_payload(raw: str | bytes) -> object:
@@ -57,6 +60,8 @@ def judge(completion: Completion, *, latency_s: float, first_token_s: float | No
         finish_reason=completion.finish_reason,
         provider_model=completion.provider_model,
         response_id=completion.response_id,
+        region=completion.region,
+        served_by=completion.served_by,
     )
 
 
@@ -69,6 +74,8 @@ def failure_of_completion(kind: FailureKind, detail: str, completion: Completion
         usage=completion.usage,
         provider_model=completion.provider_model,
         response_id=completion.response_id,
+        region=completion.region,
+        served_by=completion.served_by,
     )
 
 
@@ -103,6 +110,11 @@ def without_lone_surrogates(text: str) -> str:
 def name_of(value: object, *, limit: int = _MAX_NAME_CHARS) -> str:
     """A name or id that a provider gave, of bounded length; empty if it is none."""
     return without_lone_surrogates(text_of(value))[:limit]
+
+
+def region_of(value: object) -> str:
+    """The code of a region that a provider named; empty if it named none."""
+    return region_code(name_of(value))
 
 
 def read_tokens(value: object) -> int | None:

@@ -12,9 +12,12 @@ import re
 import ssl
 from collections.abc import AsyncIterator
 from functools import cache
+from ipaddress import ip_address
 from typing import cast
 
 import httpx
+
+from panels.fusion.clients.peers import Address, PeerRules, names_this_machine
 
 KEEPALIVE_S = 30.0
 MAX_HEAD_BYTES = 64 * 2**10
@@ -73,6 +76,12 @@ class Connection(asyncio.Protocol):
 
     def send(self, data: bytes) -> None:
         self._transport.write(data)
+
+    @property
+    def peer(self) -> Address | None:
+        """The address at the other end; None where there is no network between."""
+        name = self._transport.get_extra_info("peername")
+        return ip_address(name[0].partition("%")[0]) if name else None
 
     def abort(self) -> None:
         self._transport.abort()
@@ -143,13 +152,14 @@ def _expire(waiter: asyncio.Future[None]) -> None:
 class LeanTransport(httpx.AsyncBaseTransport):
     """Opens a connection whenever none is idle; how many there are is up to the caller. Belongs to one event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, peers: PeerRules | None = None) -> None:
         self._idle: list[Connection] = []
         self._closed = False
+        self._peers = peers or PeerRules()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         timeouts = request.extensions.get("timeout", {})
-        connection = self._reuse() or await _connect(request.url, timeout_s=timeouts.get("connect"))
+        connection = self._reuse() or await self._open(request.url, timeout_s=timeouts.get("connect"))
         connection.timeout_s = timeouts.get("read")
         try:
             connection.send(_serialise_head(request) + await request.aread())
@@ -172,6 +182,16 @@ class LeanTransport(httpx.AsyncBaseTransport):
         self._closed = True
         while self._idle:
             self._idle.pop().abort()
+
+    async def _open(self, url: httpx.URL, *, timeout_s: float | None) -> Connection:
+        """A name is looked at where it led to: whoever holds the name may have it lead elsewhere today."""
+        connection = await _connect(url, timeout_s=timeout_s)
+        if connection.peer is not None:
+            problem = self._peers.problem(connection.peer, names_itself=names_this_machine(url.host))
+            if problem is not None:
+                connection.abort()
+                raise httpx.ConnectError(f"nothing was sent to {connection.peer}: {problem}")
+        return connection
 
     def _reuse(self) -> Connection | None:
         while self._idle:

@@ -254,7 +254,7 @@ def test_a_replay_that_no_arbiter_is_part_of_opens_no_client(models):
 
 def test_a_batch_sets_the_worst_case_of_both_questions_aside(models):
     with_arbiter = run_of(models.panel(), version=make_dataset_version(examples=1))
-    plan = load_plan(with_arbiter.pk)
+    plan = load_plan(with_arbiter.pk, now=NOW)
     loaded = load_batch(plan, with_arbiter.batches.get())
     [unit] = loaded.units
     members = sum(seat.worst_nanousd or 0 for seat in unit.seats)
@@ -268,7 +268,7 @@ def test_a_batch_sets_the_worst_case_of_both_questions_aside(models):
 def test_a_run_begins_nothing_that_its_arbiter_could_carry_over_the_cap(models, room):
     version = make_dataset_version(examples=1)
     measured = run_of(models.panel(), version=version)
-    worst = load_batch(load_plan(measured.pk), measured.batches.get()).worst_nanousd
+    worst = load_batch(load_plan(measured.pk, now=NOW), measured.batches.get()).worst_nanousd
     run = run_of(models.panel(), version=version, cap_nanousd=worst + room)
     providers = models.providers()
     work(run, providers)

@@ -15,6 +15,7 @@ from panels.gateway import clients_for
 from panels.models import PanelVersion, Provider
 from panels.simulator.catalogue import CATALOGUE
 from tests.factories import (
+    NOW,
     make_dataset_version,
     make_experiment,
     make_model,
@@ -73,7 +74,7 @@ def test_the_worst_case_is_reserved_for_the_body_that_is_sent(kind, written_by):
     seated = make_panel_version([[model]], max_tokens=10)
     seated.members.update(seed=12345)
     run = make_run(make_experiment([seated], version=make_dataset_version(examples=1)))
-    plan = load_plan(run.pk)
+    plan = load_plan(run.pk, now=NOW)
     (unit,) = load_batch(plan, run.batches.get()).units
     request = ModelRequest(
         model=model.name,

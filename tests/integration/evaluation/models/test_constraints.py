@@ -241,6 +241,7 @@ CONSTRAINTS: dict[str, Check | Unique] = {
     "call_unique": Unique(make=make_call, fields=["answer", "role", "seat", "attempt"]),
     "call_attempt_from_one": Check(make=make_call, changes={"attempt": 0}),
     "call_money_not_negative": Check(make=make_call, changes={"cost_nanousd": -1}),
+    "call_region_judged_by_contract": Check(make=make_call, changes={"region_allowed": True}),
 }
 
 

@@ -186,7 +186,7 @@ def test_the_worst_case_of_an_arbiter_covers_what_a_run_sets_aside_for_it():
     member = make_model(price=(0, 0))
     panel = arbitrated(member, judge=make_model())
     run = make_run(make_experiment([panel], version=version))
-    reserved = load_batch(load_plan(run.pk), run.batches.get()).worst_nanousd
+    reserved = load_batch(load_plan(run.pk, now=NOW), run.batches.get()).worst_nanousd
     found = estimate(version, panel)
     assert reserved <= found.worst_nanousd <= 2 * reserved
     assert 0 < found.expected_nanousd < found.worst_nanousd

@@ -63,7 +63,7 @@ def test_what_else_is_needed_is_said_by_field(fields, field):
 
 def test_a_retired_model_cannot_be_asked():
     retired = arm(model=make_model(name="old"))
-    LanguageModel.objects.filter(name="old").update(retired_at=NOW)
+    LanguageModel.objects.filter(name="old").update(status="retired", retired_at=NOW)
     [(field, message)] = problems_of(arms=[retired])
     assert field == "arms.0"
     assert message.startswith("old is retired")
@@ -91,7 +91,7 @@ def test_a_retired_models_outputs_can_still_be_replayed():
     version, model = make_dataset_version(examples=1), make_model()
     make_outputs(version, {model: ["A"]})
     replayed = arm(model=model)
-    LanguageModel.objects.update(retired_at=NOW)
+    LanguageModel.objects.update(status="retired", retired_at=NOW)
     assert create(arms=[replayed], dataset_version=version, replies="recorded").pk
 
 
@@ -118,7 +118,7 @@ def test_somebody_has_to_answer_for_an_arbiter_even_in_a_replay():
 def test_an_arbiter_that_is_retired_cannot_arbitrate():
     arbiter = make_model()
     arm = arbitrated(arbiter, make_model())
-    LanguageModel.objects.filter(pk=arbiter.pk).update(retired_at=NOW)
+    LanguageModel.objects.filter(pk=arbiter.pk).update(status="retired", retired_at=NOW)
     arm.panel_version.refresh_from_db()
     [(field, message)] = problems_of(arms=[arm])
     assert (field, message.partition(". ")[0]) == ("arms.0", f"{arbiter.name} is retired and cannot arbitrate")

@@ -103,7 +103,7 @@ def test_an_unknown_price_is_refused_under_a_cap_and_named():
 @pytest.mark.django_db
 def test_a_model_retired_since_is_refused():
     experiment = one_model_experiment(name="old", retired_at=None)
-    experiment.arms.get().panel_version.members.get().model.__class__.objects.update(retired_at=NOW)
+    experiment.arms.get().panel_version.members.get().model.__class__.objects.update(status="retired", retired_at=NOW)
     with pytest.raises(RetiredModel, match="old"):
         start(experiment)
 
@@ -131,7 +131,7 @@ def test_a_replay_whose_arbiter_is_asked_needs_its_price_and_its_key():
     with pytest.raises(MissingKey):
         start(arbitrated_replay(provider=make_provider(api_key_env="JUDGE_API_KEY")), environ={})
     run = start(arbitrated_replay(), cap_nanousd=2 * 10**9)
-    reserved = load_batch(load_plan(run.pk), run.batches.get(number=2)).worst_nanousd
+    reserved = load_batch(load_plan(run.pk, now=NOW), run.batches.get(number=2)).worst_nanousd
     assert 10**8 / 2 < reserved <= 10**8
     assert start(arbitrated_replay()).batches.count() == 300 / 25
 

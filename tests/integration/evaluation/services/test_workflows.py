@@ -5,7 +5,8 @@ import pytest
 from evaluation.models import Run
 from evaluation.policies import WrongState, require_masking_changeable
 from evaluation.services.workflows import InvalidWorkflow, WorkflowSettings, change_workflow
-from tests.factories import make_experiment, make_model, make_panel_version, make_run, make_workflow
+from panels.models import AuditEntry
+from tests.factories import NOW, make_experiment, make_model, make_panel_version, make_run, make_user, make_workflow
 
 pytestmark = pytest.mark.django_db
 
@@ -28,7 +29,7 @@ def test_everything_that_was_set_is_stored():
         sensitive_fields=("name", "birth date"),
     )
     workflow = make_workflow(target_accuracy=0.1)
-    change_workflow(workflow=workflow, settings=wanted)
+    change_workflow(workflow=workflow, settings=wanted, by=None, now=NOW)
     workflow.refresh_from_db()
     assert workflow.sensitive_fields == ["name", "birth date"]
     stored = (workflow.data_class, workflow.target_accuracy, workflow.target_p95_ms, workflow.target_cost_change)
@@ -38,7 +39,7 @@ def test_everything_that_was_set_is_stored():
 
 def test_a_target_that_is_taken_away_is_not_set():
     workflow = make_workflow(target_accuracy=0.9, target_p95_ms=5, target_cost_change=0.1)
-    changed = change_workflow(workflow=workflow, settings=settings())
+    changed = change_workflow(workflow=workflow, settings=settings(), by=None, now=NOW)
     assert (changed.target_accuracy, changed.target_p95_ms, changed.target_cost_change) == (None, None, None)
 
 
@@ -46,6 +47,9 @@ def test_a_target_that_is_taken_away_is_not_set():
     ("fields", "field"),
     [
         ({"data_class": "secret"}, "data_class"),
+        ({"allowed_regions": ("eu", "-")}, "allowed_regions"),
+        ({"max_retention_days": -1}, "max_retention_days"),
+        ({"max_retention_days": 36_501}, "max_retention_days"),
         ({"target_accuracy": 1.1}, "target_accuracy"),
         ({"target_accuracy": -0.1}, "target_accuracy"),
         ({"target_p95_ms": 0}, "target_p95_ms"),
@@ -60,7 +64,7 @@ def test_a_target_that_is_taken_away_is_not_set():
 def test_what_cannot_be_is_refused_and_nothing_is_stored(fields, field):
     workflow = make_workflow(data_class="internal")
     with pytest.raises(InvalidWorkflow) as refusal:
-        change_workflow(workflow=workflow, settings=settings(**fields))
+        change_workflow(workflow=workflow, settings=settings(**fields), by=None, now=NOW)
     assert [name for name, _ in refusal.value.problems] == [field]
     assert str(refusal.value)
     workflow.refresh_from_db()
@@ -72,10 +76,10 @@ def test_masking_does_not_change_under_an_open_run_but_all_else_does(state):
     workflow = make_workflow(masks=True, sensitive_fields=["name"])
     open_run(state, workflow=workflow)
     kept = {"masks": True, "sensitive_fields": ("name",)}
-    change_workflow(workflow=workflow, settings=settings(target_accuracy=0.5, **kept))
+    change_workflow(workflow=workflow, settings=settings(target_accuracy=0.5, **kept), by=None, now=NOW)
     for change in ({"masks": False}, {"sensitive_fields": ("name", "case")}):
         with pytest.raises(WrongState, match="Run 1 of “Open one”"):
-            change_workflow(workflow=workflow, settings=settings(**(kept | change)))
+            change_workflow(workflow=workflow, settings=settings(**(kept | change)), by=None, now=NOW)
     workflow.refresh_from_db()
     assert (workflow.masks, workflow.sensitive_fields, workflow.target_accuracy) == (True, ["name"], 0.5)
 
@@ -92,7 +96,7 @@ def test_an_open_run_on_a_dataset_of_the_workflow_counts_as_well():
     dataset.workflow = workflow
     dataset.save()
     with pytest.raises(WrongState, match="Run 1 of “Open one”"):
-        change_workflow(workflow=workflow, settings=settings(masks=True))
+        change_workflow(workflow=workflow, settings=settings(masks=True), by=None, now=NOW)
 
 
 @pytest.mark.parametrize("state", ["finished", "cancelled"])
@@ -100,4 +104,20 @@ def test_runs_that_have_ended_and_those_of_others_do_not_hold_it_up(state):
     workflow = make_workflow()
     open_run(state, workflow=workflow)
     open_run("running", workflow=make_workflow())
-    assert change_workflow(workflow=workflow, settings=settings(masks=True)).masks
+    assert change_workflow(workflow=workflow, settings=settings(masks=True), by=None, now=NOW).masks
+
+
+def test_where_data_may_go_is_stored_as_codes_and_the_change_is_in_the_audit_chain():
+    workflow, person = make_workflow(data_class="health"), make_user()
+    wanted = settings(
+        data_class="internal", allowed_regions=("US East", "EU", "eu"), max_retention_days=0, forbids_training=False
+    )
+    changed = change_workflow(workflow=workflow, settings=wanted, by=person, now=NOW)
+    assert (changed.allowed_regions, changed.max_retention_days) == (["eu", "us-east"], 0)
+    assert not changed.forbids_training
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.subject, entry.actor) == ("workflow.changed", f"workflow:{workflow.slug}", person)
+    assert entry.detail["data_class"] == {"from": "health", "to": "internal"}
+    assert entry.detail["forbids_training"] == {"from": True, "to": False}
+    change_workflow(workflow=workflow, settings=wanted, by=person, now=NOW)
+    assert AuditEntry.objects.count() == 1

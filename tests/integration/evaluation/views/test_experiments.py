@@ -221,6 +221,15 @@ def test_a_missing_key_stops_the_start_and_names_the_variable(manager, fields, m
     assert not Experiment.objects.exists()
 
 
+def test_the_gate_stops_the_start_and_names_the_member_and_the_rule(manager, fields):
+    bare = make_model(name="bare", provider=make_provider(name="Nobody", contracted=False))
+    response = manager.post(NEW, fields | {"panels": [str(make_panel_version([[bare]]).pk)]})
+    assert response.status_code == 422
+    told = soup_of(response).find(id="panels-error").get_text()
+    assert "bare (Nobody) fails the rule on contract: no contract is recorded that has begun" in told
+    assert not Experiment.objects.exists()
+
+
 def test_only_panels_that_can_answer_are_offered(manager, fields):
     provider = make_provider(kind=Provider.Kind.RECORDED)
     version = make_dataset_version(recorded_by=provider)
@@ -229,7 +238,7 @@ def test_only_panels_that_can_answer_are_offered(manager, fields):
     replayed = make_panel_version([[model]])
     leaving = make_model()
     retired = make_panel_version([[leaving]])
-    LanguageModel.objects.filter(pk=leaving.pk).update(retired_at=NOW)
+    LanguageModel.objects.filter(pk=leaving.pk).update(status="retired", retired_at=NOW)
     recorded = {"dataset_version": str(version.pk), "replies": "recorded"}
     headers = {"HX-Request": "true", "HX-Target": "choices"}
     live = soup_of(manager.get(NEW, fields, headers=headers))
@@ -254,7 +263,7 @@ def test_the_estimate_follows_the_form_and_starts_nothing(manager, fields):
 def test_a_panel_whose_arbiter_nobody_answers_for_is_not_offered(manager, fields):
     judges = [make_model(name=name) for name in ("sound", "gone", "only recorded")]
     panels = [make_panel_version([[make_model()]], strategy=StrategyName.SYNTHESIS, arbiter=judge) for judge in judges]
-    LanguageModel.objects.filter(name="gone").update(retired_at=NOW)
+    LanguageModel.objects.filter(name="gone").update(status="retired", retired_at=NOW)
     LanguageModel.objects.filter(name="only recorded").update(provider=make_provider(kind=Provider.Kind.RECORDED))
     headers = {"HX-Request": "true", "HX-Target": "choices"}
     page = soup_of(manager.get(NEW, fields, headers=headers))

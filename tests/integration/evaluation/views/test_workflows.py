@@ -65,6 +65,29 @@ def test_a_product_manager_sets_targets_and_masking(manager, workflow):
     assert "Saved." in words(manager.get(f"/workflows/{workflow.slug}/"), "body")
 
 
+def test_a_product_manager_sets_where_its_data_may_go(manager, workflow):
+    where = {"allowed_regions": "EU, us-east-1", "max_retention_days": "30", "forbids_training": "on"}
+    manager.post(edit(workflow), FILLED | where)
+    workflow.refresh_from_db()
+    assert (workflow.allowed_regions, workflow.max_retention_days) == (["eu", "us-east-1"], 30)
+    assert workflow.forbids_training
+    shown = words(manager.get(f"/workflows/{workflow.slug}/"))
+    assert "Health needs a BAA" in shown
+    assert "eu, us-east-1" in shown
+    assert "30 days" in shown
+    manager.post(edit(workflow), FILLED)
+    workflow.refresh_from_db()
+    assert (workflow.allowed_regions, workflow.max_retention_days) == ([], None)
+    assert not workflow.forbids_training
+
+
+@pytest.mark.parametrize(("field", "value"), [("allowed_regions", "eu, --"), ("max_retention_days", "-1")])
+def test_a_policy_that_means_nothing_is_refused_beside_its_field(manager, workflow, field, value):
+    response = manager.post(edit(workflow), FILLED | {field: value}, headers=FORM)
+    assert response.status_code == 422
+    assert soup_of(response).select_one(f"#id_{field}_error") is not None
+
+
 def test_the_form_comes_back_as_it_was_saved(manager, workflow):
     manager.post(edit(workflow), FILLED)
     page = soup_of(manager.get(edit(workflow)))

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.db.models import F
 
-from panels.models import AuditEntry, Member, PanelVersion, Provider, ProviderHealth
+from panels.models import AuditEntry, Member, ModelPrice, PanelVersion, Provider, ProviderHealth
 from panels.services.audit import record_audit
 from tests.constraints import Check, Unique, constraints_of, refuse
-from tests.factories import NOW, make_model, make_panel_version, make_provider, make_user
+from tests.factories import NOW, make_contract, make_model, make_panel_version, make_provider, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -40,6 +42,12 @@ def make_health() -> ProviderHealth:
     )
 
 
+def make_price() -> ModelPrice:
+    return ModelPrice.objects.create(
+        model=make_model(), in_nanousd_per_mtok=1, out_nanousd_per_mtok=2, source="a list", valid_from=NOW
+    )
+
+
 def make_entry() -> AuditEntry:
     return record_audit(action="panel.created", actor=make_user(), subject="panel:sales", detail={}, now=NOW)
 
@@ -56,7 +64,19 @@ CONSTRAINTS: dict[str, Check | Unique] = {
     "model_prices_not_negative": Check(make=make_model, changes={"price_in_nanousd_per_mtok": -1}),
     "model_prices_out_not_negative": Check(make=make_model, changes={"price_out_nanousd_per_mtok": -1}),
     "model_price_known_on_both_sides": Check(make=make_model, changes={"price_out_nanousd_per_mtok": None}),
-    "model_retired_after_created": Check(make=make_model, changes={"retired_at": NOW - timedelta(seconds=1)}),
+    "model_retired_after_created": Check(
+        make=make_model, changes={"status": "retired", "retired_at": NOW - timedelta(seconds=1)}
+    ),
+    "model_status_known": Check(make=make_model, changes={"status": "loved"}),
+    "model_output_use_known": Check(make=make_model, changes={"output_use": "anything"}),
+    "model_retired_has_its_time": Check(make=make_model, changes={"status": "retired"}),
+    "model_does_not_replace_itself": Check(make=make_model, changes={"replaced_by": F("pk")}),
+    "contract_terms_known_words": Check(make=make_contract, changes={"has_dpa": "perhaps"}),
+    "contract_days_in_order": Check(make=make_contract, changes={"valid_until": date(2019, 12, 31)}),
+    "contract_has_evidence": Check(make=make_contract, changes={"evidence": ""}),
+    "contract_has_owner": Check(make=make_contract, changes={"owner": ""}),
+    "price_known_on_both_sides": Check(make=make_price, changes={"out_nanousd_per_mtok": None}),
+    "price_not_negative": Check(make=make_price, changes={"in_nanousd_per_mtok": -1}),
     "panel_version_number_unique": Unique(make=make_version, fields=["panel", "number"], also={"content_hash": "x"}),
     "panel_version_content_unique": Unique(make=make_version, fields=["panel", "content_hash"], also={"number": 2}),
     "panel_version_number_from_one": Check(make=make_version, changes={"number": 0}),
@@ -111,3 +131,29 @@ def test_a_slug_names_one_thing(make):
     one, other = ((row.panel if isinstance(row, PanelVersion) else row) for row in (make(), make()))
     with pytest.raises(IntegrityError), transaction.atomic():
         type(other).objects.filter(pk=other.pk).update(slug=one.slug)
+
+
+def test_a_model_that_is_retired_has_a_time_and_no_other_has_one():
+    model = make_model()
+    with pytest.raises(IntegrityError, match="model_retired_has_its_time"), transaction.atomic():
+        type(model).objects.filter(pk=model.pk).update(retired_at=NOW + timedelta(seconds=1))
+
+
+@pytest.mark.parametrize("terms", [{"has_baa": "maybe"}, {"trains_on_data": "maybe"}])
+def test_every_term_of_a_contract_is_a_known_word(terms: dict[str, Any]):
+    with pytest.raises(IntegrityError, match="contract_terms_known_words"), transaction.atomic():
+        make_contract(**terms)
+
+
+@pytest.mark.parametrize("make", [make_contract, make_price])
+def test_what_was_written_of_a_contract_or_a_price_stays(make):
+    row = make()
+    rows = type(row).objects.filter(pk=row.pk)
+    for change in (lambda: rows.update(valid_from=row.valid_from), rows.delete):
+        with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
+            change()
+
+
+def test_an_unknown_price_is_a_row_of_the_history():
+    price = make_price()
+    ModelPrice.objects.create(model=price.model, valid_from=NOW)

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -99,3 +100,28 @@ def test_a_retired_model_can_be_brought_back():
     assert LanguageModel.objects.get(pk=model.pk).retired_at is None
     with pytest.raises(WrongState):
         bring_back_model(model=model, by=None, now=NOW)
+
+
+def test_a_new_price_is_a_row_of_its_own_and_the_past_stays():
+    provider = make_provider()
+    model = create_model(facts=facts_for(provider), by=None, now=NOW)
+    cheaper = facts_for(provider, price_in=Decimal(1), price_source="a letter")
+    for facts in (cheaper, cheaper, facts_for(provider, price_in=None, price_out=None)):
+        change_model(model=model, facts=facts, by=None, now=NOW + timedelta(days=1))
+    told = model.prices.order_by("pk").values_list("in_nanousd_per_mtok", "source", "valid_from")
+    assert list(told) == [
+        (2_500_000_000, "", NOW),
+        (1_000_000_000, "a letter", NOW + timedelta(days=1)),
+        (None, "", NOW + timedelta(days=1)),
+    ]
+
+
+def test_a_model_without_a_price_has_no_history():
+    model = create_model(facts=facts_for(make_provider(), price_in=None, price_out=None), by=None, now=NOW)
+    assert not model.prices.exists()
+
+
+def test_a_model_that_is_brought_back_has_to_be_let_in_anew():
+    model = make_model(retired_at=NOW)
+    bring_back_model(model=model, by=None, now=NOW)
+    assert LanguageModel.objects.get().status == "proposed"

@@ -63,6 +63,8 @@ OUTCOMES: dict[str, tuple[FailureKind | None, FailureKind | None]] = {
     "chaos-flood": (MALFORMED, MALFORMED),
     "chaos-last-role": (None, None),
     "chaos-price": (None, None),
+    "chaos-elsewhere": (None, None),
+    "chaos-nowhere": (None, None),
     "chaos-poison": (None, None),
     "chaos-analysis-once": (None, None),
     "chaos-analysis": (None, None),

@@ -1,7 +1,10 @@
 import json
+from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import Group, User
 from django.urls import reverse
+from django.utils import timezone
 
 from panels.models import LanguageModel, Provider
 from tests.factories import NOW, make_model, make_panel_version, make_provider
@@ -149,7 +152,7 @@ def test_retiring_can_be_undone(manager):
     page = manager.post(f"/models/{model.pk}/retire/", follow=True).content.decode()
     assert "Bring back" in page
     assert LanguageModel.objects.get().retired_at is not None
-    assert "is available again" in manager.post(f"/models/{model.pk}/bring-back/", follow=True).content.decode()
+    assert "is back, as proposed" in manager.post(f"/models/{model.pk}/bring-back/", follow=True).content.decode()
     again = manager.post(f"/models/{model.pk}/bring-back/", follow=True)
     assert "is not retired" in again.content.decode()
 
@@ -188,3 +191,104 @@ def test_a_viewer_reads_and_is_told_who_can_do_more(viewer):
 @pytest.mark.parametrize("address", ["/models/999/", "/models/99999999999999999999999/"])
 def test_a_model_that_is_not_there_is_not_found(viewer, address):
     assert viewer.get(address).status_code == 404
+
+
+USE = {
+    "status": "trial",
+    "licence": "Apache-2.0",
+    "output_use": "product",
+    "allowed_roles": ["member"],
+    "allowed_data_classes": ["public", "internal"],
+    "deprecated_on": "2027-01-31",
+}
+
+
+@pytest.fixture
+def compliance(db, client):
+    user = User.objects.create_user("cora")
+    user.groups.add(Group.objects.get(name="compliance"))
+    client.force_login(user)
+    return client
+
+
+def test_compliance_says_what_a_model_may_be_used_for(compliance):
+    model = make_model(status="proposed", licence="", allowed_roles=[])
+    page = compliance.get(f"/models/{model.pk}/").content.decode()
+    assert "Nothing is sent to a proposed model" in page
+    assert f'href="/models/{model.pk}/use/"' in page
+    answer = compliance.post(f"/models/{model.pk}/use/", USE, follow=True)
+    model.refresh_from_db()
+    assert (model.status, model.allowed_roles, str(model.deprecated_on)) == ("trial", ["member"], "2027-01-31")
+    told = answer.content.decode()
+    assert "On trial" in told
+    assert "status: proposed → trial" in told
+    assert "allowed roles: none → member" in told
+    assert '<td data-l="Who">cora</td>' in told
+
+
+def test_a_viewer_may_not_say_it(viewer):
+    model = make_model()
+    assert "Set its use" not in viewer.get(f"/models/{model.pk}/").content.decode()
+    assert viewer.get(f"/models/{model.pk}/use/").status_code == 403
+    assert viewer.post(f"/models/{model.pk}/use/", USE).status_code == 403
+
+
+def test_what_is_wrong_with_a_use_is_said_beside_its_field(manager):
+    model = make_model()
+    for headers in ({}, {"HTTP_HX_REQUEST": "true", "HTTP_HX_TARGET": "form"}):
+        answer = manager.post(f"/models/{model.pk}/use/", USE | {"licence": "", "output_use": "unknown"}, **headers)
+        assert answer.status_code == 422
+        assert set(answer.context["form"].errors) == {"licence", "output_use"}
+    assert LanguageModel.objects.get().status == "approved"
+
+
+def test_a_recorded_model_has_no_use_to_set(manager):
+    model = make_model(provider=make_provider(kind="recorded"))
+    assert "Set its use" not in manager.get(f"/models/{model.pk}/").content.decode()
+    answer = manager.post(f"/models/{model.pk}/use/", USE)
+    assert answer.status_code == 422
+    assert "stay as they were imported" in answer.content.decode()
+
+
+def test_a_retired_model_keeps_its_state_in_the_form(manager):
+    model = make_model(retired_at=NOW)
+    states = manager.get(f"/models/{model.pk}/use/").context["form"].fields["status"].choices
+    assert states == [("retired", "Retired")]
+
+
+@pytest.mark.parametrize(
+    ("days", "words", "state"),
+    [(-1, "Ended by its vendor", "fail"), (0, "Ends ", "risk"), (90, "Ends ", "risk"), (91, "Ends ", "none")],
+)
+def test_a_vendors_last_day_is_warned_of_in_time(viewer, days, words, state):
+    heir = make_model(name="heir")
+    model = make_model(deprecated_on=timezone.localdate() + timedelta(days=days), replaced_by=heir)
+    answer = viewer.get(f"/models/{model.pk}/")
+    assert answer.context["deprecation"].state == state
+    assert answer.context["deprecation"].word.startswith(words)
+    assert "Its replacement is" in answer.content.decode()
+    assert [row.name for row in viewer.get(LIST, {"status": "deprecated"}).context["models"].page.rows] == [model.name]
+
+
+def test_a_retired_model_is_past_warning(viewer):
+    model = make_model(deprecated_on=timezone.localdate(), retired_at=NOW)
+    assert viewer.get(f"/models/{model.pk}/").context["deprecation"] is None
+
+
+def test_the_page_shows_every_price_and_the_export_what_a_model_may_be_used_for(viewer):
+    model = make_model(name="alpha", price=(150_000_000, 600_000_000), pinned_version="alpha-1")
+    page = viewer.get(f"/models/{model.pk}/").content.decode()
+    assert "Prices over time" in page
+    (line,) = b"".join(viewer.get(LIST, {"export": "jsonl"}).streaming_content).splitlines()
+    row = json.loads(line)
+    assert (row["status"], row["allowed_roles"], row["pinned_version"]) == ("approved", "member arbiter", "alpha-1")
+    assert (row["deprecated_on"], row["replaced_by"]) == (None, "")
+
+
+@pytest.mark.parametrize("status", ["proposed", "trial", "restricted", "retired"])
+def test_the_list_is_filtered_by_status_and_says_it_in_words(viewer, status):
+    make_model(name="other")
+    make_model(name="wanted", status=status, retired_at=NOW if status == "retired" else None)
+    answer = viewer.get(LIST, {"status": status})
+    assert [row.name for row in answer.context["models"].page.rows] == ["wanted"]
+    assert LanguageModel.Status(status).label in answer.content.decode()

@@ -65,7 +65,7 @@ def test_an_unknown_price_is_a_word_and_names_the_model(viewer):
 def test_simulated_recorded_and_retired_members_are_marked(viewer):
     models = [make_model(), make_model(provider=make_provider(kind="recorded")), make_model(name="gone")]
     version = make_panel_version([models])
-    models[2].retired_at = NOW
+    models[2].status, models[2].retired_at = "retired", NOW
     models[2].save()
     page = viewer.get(f"/panels/{version.panel.slug}/").content.decode()
     assert "tag simulated" in page

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -61,6 +62,15 @@ async def test_health_and_models_are_answered():
     status, headers, body = await call(app, "/v1/models")
     assert (status, headers[b"x-simulated"]) == (200, b"true")
     assert [entry["id"] for entry in json.loads(body)["data"]] == ["sim-a", "sim-b"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_reply_names_the_region_that_its_model_says_it_is_in(stream):
+    app = simulator(model("sim-x"), replace(model("sim-lost"), region=""))
+    _, headers, _ = await ask(app, stream=stream)
+    assert headers[b"x-region"] == b"eu-central"
+    _, headers, _ = await ask(app, model="sim-lost", stream=stream)
+    assert b"x-region" not in headers
 
 
 async def test_a_request_in_pieces_is_put_together():

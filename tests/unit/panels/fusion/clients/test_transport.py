@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from panels.fusion.clients import transport as module
+from panels.fusion.clients.peers import PeerRules
 from panels.fusion.clients.transport import KEEPALIVE_S, MAX_HEAD_BYTES, Connection, LeanTransport, shared_ssl_context
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -19,8 +20,8 @@ CHUNKED = OK + b"Transfer-Encoding: Chunked\r\n\r\n3;note=1\r\nhel\r\n02 \r\nlo\
 class Wire(asyncio.Transport):
     """The other end of a connection: what was written to it, and whether it is read from."""
 
-    def __init__(self, answer: Callable[[Wire], None]) -> None:
-        super().__init__()
+    def __init__(self, answer: Callable[[Wire], None], peer: str = "") -> None:
+        super().__init__(extra={"peername": (peer, 443)} if peer else None)
         self.answer = answer
         self.connection: Connection | None = None
         self.written = b""
@@ -54,12 +55,13 @@ class Wire(asyncio.Transport):
 class Network:
     """Connections opened so far; each answers every request by calling ``answer``."""
 
-    def __init__(self, answer: Callable[[Wire], None]) -> None:
+    def __init__(self, answer: Callable[[Wire], None], peer: str = "") -> None:
         self.answer = answer
+        self.peer = peer
         self.wires: list[Wire] = []
 
     async def connect(self, url: httpx.URL, *, timeout_s: float | None) -> Connection:
-        wire = Wire(self.answer)
+        wire = Wire(self.answer, self.peer)
         wire.connection = Connection()
         wire.connection.connection_made(wire)
         self.wires.append(wire)
@@ -68,8 +70,8 @@ class Network:
 
 @pytest.fixture
 def network(monkeypatch):
-    def install(answer: Callable[[Wire], None]) -> Network:
-        made = Network(answer)
+    def install(answer: Callable[[Wire], None], peer: str = "") -> Network:
+        made = Network(answer, peer)
         monkeypatch.setattr(module, "_connect", made.connect)
         return made
 
@@ -92,6 +94,22 @@ async def test_a_request_is_written_as_http_asks(network):
     assert head.split(b"\r\n")[0] == b"POST /v1/x?y=1 HTTP/1.1"
     assert {b"Host: provider.test", b"Content-Length: 4", b"X-Title: Quorum"} <= set(head.split(b"\r\n"))
     assert body == b"body"
+
+
+@pytest.mark.parametrize("peer", ["169.254.169.254", "10.0.0.1", "127.0.0.1", "fe80::1%eth0"])
+async def test_nothing_is_sent_where_a_name_leads_to_the_inside(network, peer):
+    opened = network(lambda wire: wire.say(COUNTED), peer)
+    with pytest.raises(httpx.ConnectError, match="nothing was sent to"):
+        await fetch(LeanTransport())
+    (wire,) = opened.wires
+    assert (wire.written, wire.aborted) == (b"", True)
+
+
+async def test_a_public_peer_is_asked_and_a_private_one_where_that_is_allowed(network):
+    network(lambda wire: wire.say(COUNTED), "8.8.8.8")
+    assert (await fetch(LeanTransport()))[1] == b"hello"
+    network(lambda wire: wire.say(COUNTED), "10.0.0.1")
+    assert (await fetch(LeanTransport(peers=PeerRules(allows_private=True))))[1] == b"hello"
 
 
 @pytest.mark.parametrize("response", [COUNTED, CHUNKED])
