@@ -99,7 +99,7 @@ def test_a_retry_keeps_no_reply_that_was_bought_under_another_masking(masks_firs
     work(run, ScriptedProviders(answer=lambda asked: reply("") if asked.model == str(good.pk) else failure()))
     workflow.masks = not masks_first
     workflow.save()
-    retry_failed(run=run, now=NOW)
+    retry_failed(run=run, by=None, now=NOW)
     again = ScriptedProviders(answer=echo)
     work(run, again)
     assert sorted(request.model for request in again.requests) == sorted([str(good.pk), str(bad.pk)])
@@ -112,7 +112,7 @@ def test_a_retry_under_the_same_masking_keeps_what_came():
     good, bad = make_model(), make_model()
     run = masked_run(seated(good, bad))
     work(run, ScriptedProviders(answer=lambda asked: reply("") if asked.model == str(good.pk) else failure()))
-    retry_failed(run=run, now=NOW)
+    retry_failed(run=run, by=None, now=NOW)
     again = ScriptedProviders(answer=echo)
     work(run, again)
     assert [request.model for request in again.requests] == [str(bad.pk)]

@@ -253,7 +253,7 @@ def test_once_the_field_is_repaired_a_retry_asks_and_replaces_what_failed():
     run = masked_run(seated(outside), version=version)
     work(run, ScriptedProviders(answer=echo))
     version.examples.filter(position=0).update(meta={"fields": {FIELD: NAME}})
-    retry_failed(run=run, now=NOW)
+    retry_failed(run=run, by=None, now=NOW)
     again = ScriptedProviders(answer=echo)
     work(run, again)
     # The prompt is that of the other example, whose reply serves.
