@@ -104,6 +104,11 @@ def may_change_group(person: Person, group: Group | None) -> bool:
     return person.is_superuser or group is None or not person.groups.filter(pk=group.pk).exists()
 
 
+def may_rate(person: Person) -> bool:
+    """Whether they may join an open queue; whoever is named by a session's owner reviews in it anyway."""
+    return _may(person, "evaluation.add_reviewvote")
+
+
 def sees_only_reviews(groups: Collection[str], *, is_superuser: bool) -> bool:
     """Whether somebody in these groups sees their own review sessions and nothing else."""
     return not is_superuser and bool(groups) and REVIEW_GROUPS.issuperset(groups)

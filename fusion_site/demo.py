@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 
 from fusion_site.lib.env import BASE_DIR, Env, InvalidEnvironment, load_env
-from fusion_site.processes import ChildDied, Family, NotReady, Stopped, open_family
+from fusion_site.processes import ChildDied, Family, NotReady, Stopped, open_family, stop_with_parent
 
 HOST = "127.0.0.1"
 READY_S = 60.0
@@ -36,6 +36,8 @@ def main() -> int:
     os.environ.setdefault("QUORUM_LOG_LEVEL", "WARNING")
     os.environ["QUORUM_DATA_DIR"] = str(env.quorum_data_dir)
     os.chdir(BASE_DIR)
+    if "MAKELEVEL" in os.environ:  # a make that was killed could not tell us
+        stop_with_parent()
     with open_family() as family:
         return supervise(family, env)
 
@@ -57,8 +59,9 @@ def supervise(family: Family, env: Env) -> int:
 def prepare(family: Family, env: Env) -> str:
     """Database, simulated providers and sample pilot. Returns what the pilot's command printed: the sample logins."""
     say("Preparing the database.\n")
+    # The worker finishes the calls that it has under way before it ends.
+    family.start("the simulated providers", simulator_command(env), needed=True)
     family.run("migrate", manage("migrate", "--verbosity=0"))
-    family.start("the simulated providers", simulator_command(env))
     wait_for(family, f"http://{HOST}:{env.quorum_simulator_port}/v1/models", what="the simulated providers")
     say("Loading the sample pilot.\n")
     with tempfile.TemporaryFile() as printed:

@@ -15,7 +15,7 @@ from types import FrameType
 from typing import IO
 
 POLL_S = 0.1
-GRACE_S = 10.0  # then a child that was asked to end is killed; the database keeps what it held
+GRACE_S = 15.0  # then a child that was asked to end is killed; the database keeps what it held
 PR_SET_PDEATHSIG = 1
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -35,13 +35,19 @@ class NotReady(Exception):
 @dataclass(slots=True, kw_only=True)
 class Family:
     """The children of one supervisor. Use it from the main thread only: the kernel ties them to the thread that
-    started them."""
+    started them. ``needed`` names those that the others still use while they end."""
 
     children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    needed: set[str] = field(default_factory=set)
     stop_signal: int | None = None
 
-    def start(self, name: str, command: Sequence[str], *, stdout: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
-        """Start a child in a session of its own, so that Ctrl-C reaches the supervisor alone, which then ends all."""
+    def start(
+        self, name: str, command: Sequence[str], *, stdout: IO[bytes] | None = None, needed: bool = False
+    ) -> subprocess.Popen[bytes]:
+        """Start a child in a session of its own, so that Ctrl-C reaches the supervisor alone, which then ends all.
+
+        One that is ``needed`` ends after the others.
+        """
         child = subprocess.Popen(
             command,
             stdout=stdout,
@@ -49,6 +55,8 @@ class Family:
             preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509 - the supervisor has one thread
         )
         self.children[name] = child
+        if needed:
+            self.needed.add(name)
         return child
 
     def run(self, name: str, command: Sequence[str], *, stdout: IO[bytes] | None = None) -> None:
@@ -84,17 +92,23 @@ class Family:
             time.sleep(POLL_S)
 
     def end(self) -> None:
-        """Ask every child to end, kill what has not after ``GRACE_S``, and reap all."""
-        for child in self.children.values():
-            child.terminate()
-        deadline = time.monotonic() + GRACE_S
-        for child in self.children.values():
-            try:
-                child.wait(timeout=max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
+        """Ask every child to end, those that are needed last, and reap all."""
+        end_together([child for name, child in self.children.items() if name not in self.needed])
+        end_together([child for name, child in self.children.items() if name in self.needed])
         self.children.clear()
+
+
+def end_together(children: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Ask all to end, kill what has not after ``GRACE_S``, and reap them."""
+    for child in children:
+        child.terminate()
+    deadline = time.monotonic() + GRACE_S
+    for child in children:
+        try:
+            child.wait(timeout=max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
 
 
 @contextmanager
@@ -118,6 +132,12 @@ def describe_exit(code: int) -> str:
     if code < 0:
         return f"was ended by {signal.Signals(-code).name}"
     return f"ended with exit code {code}"
+
+
+def stop_with_parent() -> None:
+    """Have the kernel ask this process to end when its parent is gone, however. Only Linux can."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
 def _die_with(parent: int) -> Callable[[], None] | None:

@@ -28,6 +28,7 @@ from panels.fusion.types import ModelClient, ModelRequest, Panel, Question
 from panels.gate import contract_day
 from panels.models import LanguageModel, PanelVersion, Provider
 from panels.selectors.terms import model_terms
+from panels.services.provider_health import note_provider_health
 from panels.specs import engine_panel, inventory_key
 
 ClientsFor = Callable[[Sequence[LanguageModel], int], AbstractAsyncContextManager[Mapping[str, ModelClient]]]
@@ -142,6 +143,7 @@ class _Session:
             await live.drain()
             if self._late:
                 await database.run(record_late, record, answered.answer, tuple(self._late))
+            await database.run(note_provider_health, now=self.clock())
         return answered
 
     async def _live(self, models: Sequence[LanguageModel], database: DatabaseThread) -> Live:

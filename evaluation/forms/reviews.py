@@ -11,6 +11,7 @@ from evaluation.models import Arm, ReviewAssignment, ReviewSession, Run
 from evaluation.selectors.review_planning import PlannedReview, people_in, planned_review, reviewable_runs
 from evaluation.selectors.review_queue import FACTS
 from evaluation.services.review_sessions import SessionPlan
+from evaluation.services.rubrics import next_rubric
 
 _METHODS = [choice for choice in ReviewSession.Method.choices if choice[0] != ReviewSession.Method.IMPORTED]
 _PARTS = {"calibration_count": 8, "gold_percent": 5, "overlap_percent": 25, "overlap_votes": 2, "size": 100}
@@ -78,6 +79,7 @@ class ReviewSessionForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.runs = reviewable_runs()
+        self.rubric = next_rubric()
         self._offer("run", self.runs)
         self._offer("reviewers", people_in("reviewer", "product manager"))
         self._offer("adjudicators", people_in("adjudicator", "product manager"))
@@ -108,7 +110,7 @@ class ReviewSessionForm(forms.Form):
             overlap_votes=cleaned["overlap_votes"],
             calibration=cleaned["calibration_count"],
             gold_share=cleaned["gold_percent"] / 100,
-            people=cleaned.get("reviewers", ()),
+            people=cleaned.get("reviewers") or (None if cleaned.get("open_queue") else ()),
             now=now,
         )
 

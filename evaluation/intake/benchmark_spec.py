@@ -12,6 +12,20 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from evaluation.scorers import SCORERS
 from panels.fusion.types import AnswerKind, StrategyName
 
+# By pydantic's type of problem, where its own words speak of Python and not of the file.
+_REMEDIES = {
+    "bool_type": "has to be true or false",
+    "extra_forbidden": "unknown key; remove it or mend its spelling",
+    "float_type": "has to be a number",
+    "int_type": "has to be a whole number",
+    "missing": "is missing; add it",
+    "model_type": "has to be a table of keys and values",
+    "string_too_short": "is empty; give it a text",
+    "string_type": "has to be a text in quotes",
+    "too_short": "is empty; give it at least one entry",
+    "tuple_type": "has to be a list in [ ]; arms stand under [[arm]] each",
+}
+
 
 class BadSpec(Exception):
     """The spec cannot be run as it is; the message is one line that names the place and the remedy."""
@@ -161,9 +175,10 @@ def _tuples(value: Any) -> Any:
 
 def _first_problem(error: ValidationError, loaded: dict[str, Any]) -> str:
     first = error.errors(include_url=False)[0]
-    message = "unknown key; remove it or mend its spelling" if first["type"] == "extra_forbidden" else first["msg"]
-    place = _place(first["loc"], loaded)
-    return f"{place}{message.removeprefix('Value error, ')}"
+    message = _REMEDIES.get(first["type"], first["msg"]).removeprefix("Value error, ")
+    for theirs in ("Input should", "String should"):
+        message = message.replace(theirs, "has to")
+    return _place(first["loc"], loaded) + message
 
 
 def _place(location: tuple[int | str, ...], loaded: dict[str, Any]) -> str:

@@ -15,6 +15,7 @@ class Role(StrEnum):
     ITEMS = "items"
     RECORDED = "recorded"
     MODELS = "models"
+    PAIRS = "pairs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +62,17 @@ FIELDS: dict[Role, tuple[FieldColumn, ...]] = {
         FieldColumn(field="price_in_per_mtok", label="Price in", aliases=("price_in", "input_price")),
         FieldColumn(field="price_out_per_mtok", label="Price out", aliases=("price_out", "output_price")),
         FieldColumn(field="price_source", label="Source of the price", aliases=("source",)),
+    ),
+    Role.PAIRS: (
+        FieldColumn(field="id", label="Id", required=True, aliases=("item_id", "pair_id", "key")),
+        FieldColumn(field="prompt", label="Prompt", required=True, aliases=("question", "input", "query")),
+        FieldColumn(field="first", label="First answer", aliases=("first_text", "answer_a", "response_a")),
+        FieldColumn(field="second", label="Second answer", aliases=("second_text", "answer_b", "response_b")),
+        FieldColumn(field="reference", label="Reference", aliases=("expected", "ideal", "target")),
+        FieldColumn(field="context", label="Context", aliases=("document", "passage", "evidence")),
+        FieldColumn(field="group", label="Group", aliases=("category", "topic")),
+        FieldColumn(field="meta", label="Other facts (JSON)", aliases=("metadata",)),
+        FieldColumn(field="human_pairwise", label="Votes (JSON)", aliases=("votes",)),
     ),
 }
 

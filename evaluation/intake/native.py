@@ -13,6 +13,7 @@ from evaluation.intake.json_rows import NumberParser
 from evaluation.intake.rows import read_rows
 
 _NO_NAMES: dict[str, str] = {}
+_MAY_BE_EMPTY = frozenset({"text", "first", "second"})
 
 
 def read_native(
@@ -71,5 +72,5 @@ def _is_usable(mapping: Mapping[str, str], role: Role, first: Row, source: Sourc
 def _by_field(row: Row, mapping: Mapping[str, str]) -> NativeRow:
     """An empty cell is an absent value, except for a model's text, which may be empty."""
     cells = {field: row.values[column] for field, column in mapping.items()}
-    values = {field: cell if cell != "" or field == "text" else None for field, cell in cells.items()}
+    values = {field: cell if cell != "" or field in _MAY_BE_EMPTY else None for field, cell in cells.items()}
     return NativeRow(row.line, values, mapping)

@@ -49,6 +49,7 @@ def report_json(answered: Answered, version: PanelVersion) -> dict[str, Any]:
         },
         "cost_usd": _dollars(total),
         "trace": _trace(answer),
+        "simulated": _simulated(version),
         "fusion": result_object(live, naming),
     }
 
@@ -58,6 +59,13 @@ def late_members(answered: Answered) -> list[str]:
     fused = answered.live.fused
     calls = () if fused is None else fused.calls
     return [call.member.model for call in calls if isinstance(call.result, Failure) and call.result.kind in _LATE]
+
+
+def _simulated(version: PanelVersion) -> list[str]:
+    """The models whose provider is made up, and with it every number of theirs."""
+    seated = [seat.model for seat in version.members.all()]
+    judges = [] if version.arbiter_model is None else [version.arbiter_model]
+    return list(dict.fromkeys(model.name for model in (*seated, *judges) if model.provider.is_simulated))
 
 
 def _trace(answer: Answer) -> str:
@@ -74,7 +82,7 @@ def _dollars(nanousd: int | None) -> float | None:
 
 def _lines(answered: Answered, version: PanelVersion) -> Iterator[str]:
     live = answered.live
-    yield live.text if not live.reason else f"No answer: {live.explanation}"
+    yield live.text if not live.reason else f"No answer ({live.reason}): {live.explanation}"
     yield ""
     yield from _head(answered, version)
     if live.fused is not None:
@@ -97,6 +105,8 @@ def _head(answered: Answered, version: PanelVersion) -> Iterator[str]:
     quote = live.quote
     quoted = f"{format_money(quote.least_nanousd)} to {format_money(quote.most_nanousd)}"
     expected = format_money(quote.expected_nanousd)
+    if simulated := _simulated(version):
+        yield f"simulated, with all their numbers: {', '.join(simulated)}"
     yield f"cost {format_money(live.cost.total_nanousd)} (quoted {quoted}, expected {expected})"
     if live.fused is None:
         return

@@ -18,7 +18,6 @@ GROUPS = {
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("evaluation", "0011_let_managers_change_workflows"),
         ("evaluation", "0012_api_keys"),
         ("panels", "0009_keep_prices"),
     ]

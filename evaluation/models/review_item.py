@@ -77,7 +77,10 @@ class ReviewItem(models.Model):
                 condition=Q(kind="regular", expected__isnull=True) | (~Q(kind="regular") & Q(expected__isnull=False)),
             ),
         ]
-        indexes = [models.Index(name="review_item_disputed", fields=["session"], condition=Q(dispute__isnull=False))]
+        indexes = [
+            models.Index(name="review_item_disputed", fields=["session"], condition=Q(dispute__isnull=False)),
+            models.Index(name="review_item_by_kind", fields=["session", "kind", "position"]),
+        ]
 
     def __str__(self) -> str:
         return f"{self.session_id}:{self.position}"

@@ -40,8 +40,10 @@ LOGINS = {
     "approver": "approver",
     "approver2": "approver",
     "compliance": "compliance",
-    "reviewer": "reviewer",
     "viewer": "viewer",
+    "reviewer": "reviewer",
+    "reviewer-2": "reviewer",
+    "adjudicator": "adjudicator",
     "admin": "",
 }
 # Who works in the administration too: approvers decide there, compliance looks things up.
@@ -164,7 +166,7 @@ def _create_experiment(sample: SampleWorkflow, models: Mapping[str, LanguageMode
         for panel in (sample.baseline, *sample.candidates)
     ]
     return create_experiment(
-        title=f"{sample.name}: panel against the current model",
+        title=sample.experiment_title,
         workflow=workflow,
         dataset_version=version,
         replies=Experiment.Replies.LIVE,

@@ -51,6 +51,10 @@ class SampleWorkflow:
     def items(self) -> Path:
         return FOLDER / f"{self.slug.replace('-', '_')}.jsonl"
 
+    @property
+    def experiment_title(self) -> str:
+        return f"{self.name}: panel against the current model"
+
 
 def _single(name: str, model: str) -> SamplePanel:
     return SamplePanel(name=name, description=f"{model} alone", stages=(SampleStage(models=(model,)),))

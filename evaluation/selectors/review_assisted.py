@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evaluation.models import Answer, Arm, ReviewSession
-from evaluation.selectors.review_outcome import JudgedItem
+from evaluation.selectors.review_judged import JudgedItem
 from evaluation.stats.prediction_powered import AssistedRate, assisted_rate
 from evaluation.stats.review_levels import Verdict
 
@@ -33,5 +33,5 @@ def _assisted(session: ReviewSession, arm: Arm | None, judged: Sequence[JudgedIt
     alone = [judge for example, judge in wrong.items() if example not in seen]
     if len(both) < _FEWEST or not alone:
         return None
-    people = [float(one.verdict(place) is Verdict.FAIL) for one in both]
+    people = [one.verdict(place) is Verdict.FAIL for one in both]
     return assisted_rate(people, [wrong[one.item.example_id] for one in both], alone)

@@ -50,7 +50,10 @@ class Remark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionDesk:
-    """``naming`` are items whose texts name a model, provider or panel. ``finish`` is None before two votes are in."""
+    """``naming`` are items whose texts name a model, provider or panel. ``finish`` is None before two votes are in.
+
+    ``raters`` came with an imported file.
+    """
 
     session: ReviewSession
     done: int
@@ -62,6 +65,7 @@ class SessionDesk:
     pace_s: float | None
     finish: datetime | None
     people: tuple[PersonRow, ...]
+    raters: tuple[str, ...]
     remarks: tuple[Remark, ...]
     naming: tuple[ReviewItem, ...]
     naming_count: int
@@ -118,6 +122,7 @@ def session_desk(session: ReviewSession, now: datetime) -> SessionDesk:
         pace_s=session_pace_s(session),
         finish=_finish(session, wanted - done, now),
         people=_people(session),
+        raters=_raters(session),
         remarks=_remarks(session),
         naming=tuple(naming[:_MOST_SHOWN]),
         naming_count=naming.count(),
@@ -125,7 +130,7 @@ def session_desk(session: ReviewSession, now: datetime) -> SessionDesk:
 
 
 def _finish(session: ReviewSession, left: int, now: datetime) -> datetime | None:
-    given = ReviewVote.objects.filter(slot__session=session, revision=1, slot__rater="")
+    given = ReviewVote.objects.filter(slot__session=session, slot__personal=False, revision=1, slot__rater="")
     return finish_at(
         given_at=list(given.order_by("-pk").values_list("created_at", flat=True)[:_RECENT_VOTES]), left=left, now=now
     )
@@ -146,6 +151,13 @@ def _people(session: ReviewSession) -> tuple[PersonRow, ...]:
     return tuple(
         PersonRow(assignment=part, done=part.done, skipped=part.skipped, last_at=part.last_at) for part in parts
     )
+
+
+def _raters(session: ReviewSession) -> tuple[str, ...]:
+    if session.method != ReviewSession.Method.IMPORTED:
+        return ()
+    named = ReviewSlot.objects.filter(session=session).exclude(rater="")
+    return tuple(named.order_by("rater").values_list("rater", flat=True).distinct())
 
 
 def _remarks(session: ReviewSession) -> tuple[Remark, ...]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db.models import Exists, OuterRef
@@ -19,6 +20,15 @@ PREFERENCE = {1: "Left much", 2: "Left a bit", 3: "Same", 4: "Right a bit", 5: "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """A sentence that a reviewer pointed at, and what is wrong with it."""
+
+    side: str
+    text: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GivenVote:
     """One reviewer's answers, with the sides as this page has them; ``marks`` are the sentences they pointed at."""
 
@@ -28,7 +38,7 @@ class GivenVote:
     preference: str
     unsure: bool
     note: str
-    marks: tuple[str, ...]
+    marks: tuple[Mark, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +87,13 @@ def _votes(item: ReviewItem, *, is_left: bool) -> Iterator[GivenVote]:
             preference="" if preference is None else PREFERENCE[preference],
             unsure=vote.unsure,
             note=vote.note,
-            marks=tuple(str(chip["text"]) for chip in vote.chips),
+            marks=tuple(_mark(chip, as_shown=as_shown) for chip in vote.chips),
         )
+
+
+def _mark(chip: Mapping[str, Any], *, as_shown: bool) -> Mark:
+    is_left = (chip["side"] == "a") is as_shown
+    return Mark(side="Left" if is_left else "Right", text=str(chip["text"]), error=str(chip["kind"]).replace("_", " "))
 
 
 def _words(level: int | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from evaluation.models import ReviewSession, ReviewSlot, ReviewVote
+from evaluation.models import Adjudication, ReviewItem, ReviewSession, ReviewSlot, ReviewVote
 from evaluation.stats.review_levels import judgement
 
 Row = dict[str, Any]
@@ -17,6 +17,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     ),
     "marks": ("item", "reviewer", "revision", "side", "arm", "sentence", "text", "error"),
     "slots": ("item", "number", "state", "reviewer", "skip_reason", "by_rule", "personal", "seen_at", "acted_at"),
+    "settled": ("item", "by", "facts_first", "facts_second", "preference", "reason", "created_at"),
     "items": (
         "item", "position", "kind", "question", "first_text", "second_text", "first_state", "second_state", "inclusion",
         "stratum", "wanted", "names_found",
@@ -94,13 +95,32 @@ def _slots(session: ReviewSession) -> Iterator[Row]:
 
 def _of_slot(slot: ReviewSlot) -> Row:
     reviewer = slot.rater if slot.person is None else slot.person.get_username()
-    return {"item": slot.item.name or str(slot.item.position), "reviewer": reviewer}
+    return {"item": _name(slot.item), "reviewer": reviewer}
+
+
+def _settled(session: ReviewSession) -> Iterator[Row]:
+    """What an adjudicator decided, which counts in place of the votes."""
+    found = Adjudication.objects.filter(item__session=session).select_related("item", "by").order_by("item__position")
+    for one in found.iterator(chunk_size=500):
+        yield {
+            "item": _name(one.item),
+            "by": one.by.get_username(),
+            "facts_first": one.first_facts,
+            "facts_second": one.second_facts,
+            "preference": one.preference,
+            "reason": one.reason,
+            "created_at": one.created_at.isoformat(),
+        }
+
+
+def _name(item: ReviewItem) -> str:
+    return item.name or str(item.position)
 
 
 def _items(session: ReviewSession) -> Iterator[Row]:
     for item in session.items.order_by("position").iterator(chunk_size=500):
         row = {name: getattr(item, name) for name in COLUMNS["items"] if name not in {"item", "names_found"}}
-        yield {"item": item.name or str(item.position), **row, "names_found": ", ".join(item.names_found)}
+        yield {"item": _name(item), **row, "names_found": ", ".join(item.names_found)}
 
 
 def _rubric(session: ReviewSession) -> Iterator[Row]:
@@ -115,6 +135,7 @@ _ROWS: Mapping[str, Callable[[ReviewSession], Iterator[Row]]] = {
     "votes": _votes,
     "marks": _marks,
     "slots": _slots,
+    "settled": _settled,
     "items": _items,
     "rubric": _rubric,
 }

@@ -2,60 +2,38 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import ceil
 
-from evaluation.models import Adjudication, ReviewItem, ReviewSession, ReviewVote
+from evaluation.models import ReviewItem, ReviewSession
+from evaluation.selectors.review_conclusion import Conclusion, Standing, conclude
+from evaluation.selectors.review_judged import JudgedItem, arm_names, judged_items, latest_votes
 from evaluation.selectors.review_pace import session_pace_s
-from evaluation.selectors.review_queue import SAYS_NOTHING
-from evaluation.stats.agreement import Agreement, agreement
-from evaluation.stats.preference import Preference, prefer
+from evaluation.stats.agreement import Agreement, Ratings, agreement
+from evaluation.stats.preference import Preference, prefer, prefer_items
 from evaluation.stats.review_levels import (
     CANT_TELL,
     MINOR_SLIP,
     SAME,
     UNUSABLE,
-    Judgement,
     Verdict,
     Winner,
-    judgement,
-    settle,
     settled_level,
-    winner_of,
 )
-from evaluation.stats.review_plan import USUAL_PACE_S, pairs_for_win_rate
-from evaluation.stats.weighted_rates import SampledItem, WeightedRate, weighted_rate
-from fusion_site.lib.figures import format_percent
+from evaluation.stats.review_plan import USUAL_PACE_S
+from evaluation.stats.weighted_rates import (
+    SampledItem,
+    SampledPair,
+    WeightedDifference,
+    WeightedRate,
+    weighted_difference,
+    weighted_rate,
+)
 
-PLANNED_WIN_RATE = 0.6
 _HARMFUL = 4
 _MOST_READ = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JudgedItem:
-    """An item with its votes in terms of the arms; what an adjudicator decided stands in their place."""
-
-    item: ReviewItem
-    judgements: tuple[Judgement, ...]
-    decided: Judgement | None
-    flagged: bool
-
-    def levels(self, arm: int) -> list[int]:
-        counted = [self.decided] if self.decided is not None else self.judgements
-        found = (one.first if arm == 0 else one.second for one in counted)
-        return [level for level in found if level is not None]
-
-    def verdict(self, arm: int) -> Verdict:
-        return settle(self.levels(arm))
-
-    def winner(self) -> Winner | None:
-        counted = self.judgements
-        if self.decided is not None and self.decided.preference is not None:
-            counted = (self.decided,)
-        return winner_of([one.preference for one in counted if one.preference is not None])
+_FACTS_LEVELS = (1, 2, 3, 4)
+_PREFERENCE_LEVELS = (1, 2, 3, 4, 5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,17 +53,6 @@ class ArmOutcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Conclusion:
-    """``state`` is a mark of the pages. ``more`` items are wanted, ``minutes`` of one reviewer; None where none are."""
-
-    state: str
-    title: str
-    words: str
-    more: int | None = None
-    minutes: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ToRead:
     item: ReviewItem
     first: Verdict
@@ -95,105 +62,75 @@ class ToRead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewOutcome:
-    """``sides`` counts votes for A against B, ``lengths`` items won by the longer text against the shorter."""
+    """``sides`` counts votes for A against B, ``lengths`` items won by the longer text against the shorter.
+
+    ``difference`` is of the hallucination rates, first less second, of the items on which both are settled.
+    """
 
     items: int
     judged: int
     arms: tuple[ArmOutcome, ArmOutcome]
+    difference: WeightedDifference | None
     preference: Preference
     same: int
     unusable: int
     conclusion: Conclusion
-    facts_agreement: Agreement | None
+    facts_agreement: tuple[Agreement | None, Agreement | None]
     preference_agreement: Agreement | None
     sides: Preference
     lengths: Preference
     to_read: tuple[ToRead, ...]
     is_weighted: bool
+    has_facts: bool
 
 
 def review_outcome(session: ReviewSession, everything: Sequence[JudgedItem] | None = None) -> ReviewOutcome:
     """Of the regular items, which ``judged_items`` gives."""
     everything = judged_items(session) if everything is None else everything
-    judged = [one for one in everything if one.judgements or one.decided is not None]
+    judged = [one for one in everything if one.is_judged]
     names = arm_names(session)
     winners = [one.winner() for one in judged]
-    preference = prefer(wins=winners.count(Winner.FIRST), losses=winners.count(Winner.SECOND))
+    preference, difference = prefer_items(_decided(judged, winners, Winner.FIRST)), _difference(judged)
+    standing = Standing(
+        names=names,
+        preference=preference,
+        difference=difference,
+        judged=len(judged),
+        items=len(everything),
+        pace_s=session_pace_s(session) or USUAL_PACE_S,
+        votes_an_item=1 + session.overlap * (session.overlap_votes - 1),
+    )
     return ReviewOutcome(
         items=len(everything),
         judged=len(judged),
         arms=(_arm(names[0], judged, 0), _arm(names[1], judged, 1)),
+        difference=difference,
         preference=preference,
         same=winners.count(Winner.SAME),
         unusable=winners.count(Winner.UNUSABLE),
-        conclusion=_conclusion(preference, names, judged=len(judged), pace_s=session_pace_s(session) or USUAL_PACE_S),
-        facts_agreement=_facts_agreement(session, judged),
+        conclusion=conclude(standing),
+        facts_agreement=(_facts_agreement(session, judged, 0), _facts_agreement(session, judged, 1)),
         preference_agreement=_preference_agreement(session, judged),
         sides=_sides(session),
         lengths=_lengths(judged, winners),
         to_read=tuple(_to_read(judged))[:_MOST_READ],
         is_weighted=len({one.item.inclusion for one in judged}) > 1,
-    )
-
-
-def arm_names(session: ReviewSession) -> tuple[str, str]:
-    first, second = session.first_arm, session.second_arm
-    return (first.name if first else "First answer", second.name if second else "Second answer")
-
-
-def judged_items(session: ReviewSession) -> list[JudgedItem]:
-    """Every regular item, those without a vote among them. Three queries."""
-    items = ReviewItem.objects.filter(session=session, kind=ReviewItem.Kind.REGULAR).order_by("position")
-    decided = {one.item_id: one for one in Adjudication.objects.filter(item__session=session)}
-    votes = _latest_votes(session)
-    return [_judged(item, votes.get(item.pk, ()), decided.get(item.pk)) for item in items.defer("evidence")]
-
-
-def _latest_votes(session: ReviewSession) -> Mapping[int, Sequence[ReviewVote]]:
-    """By item, of every slot the last blind vote."""
-    rows = ReviewVote.objects.filter(slot__session=session, phase=ReviewVote.Phase.FIRST, slot__state="done")
-    latest = {vote.slot_id: vote for vote in rows.select_related("slot").order_by("slot", "revision")}
-    found: dict[int, list[ReviewVote]] = defaultdict(list)
-    for vote in latest.values():
-        found[vote.slot.item_id].append(vote)
-    return found
-
-
-def _judged(item: ReviewItem, votes: Sequence[ReviewVote], decided: Adjudication | None) -> JudgedItem:
-    return JudgedItem(
-        item=item,
-        judgements=tuple(
-            judgement(
-                facts_a=vote.facts_a,
-                facts_b=vote.facts_b,
-                preference=vote.preference,
-                unsure=vote.unsure,
-                first_is_a=vote.first_is_a,
-            )
-            for vote in votes
-        ),
-        decided=None
-        if decided is None
-        else Judgement(first=decided.first_facts, second=decided.second_facts, preference=decided.preference),
-        flagged=any(vote.flagged for vote in votes),
+        has_facts=any(one.levels(arm) for one in judged for arm in (0, 1)),
     )
 
 
 def _arm(name: str, judged: Sequence[JudgedItem], arm: int) -> ArmOutcome:
-    answered = [one for one in judged if _state(one.item, arm) not in SAYS_NOTHING]
-    settled = [one for one in answered if one.verdict(arm) in {Verdict.PASS, Verdict.FAIL}]
+    answered = [one for one in judged if one.is_answered(arm)]
+    settled = [one for one in answered if one.is_settled(arm)]
+    asked = [one for one in answered if one.levels(arm)]
     return ArmOutcome(
         name=name,
         hallucination=_rate((one.item, one.verdict(arm) is Verdict.FAIL) for one in settled),
         minor_slip=_rate((one.item, settled_level(one.levels(arm)) == MINOR_SLIP) for one in settled),
-        cant_tell=_rate((one.item, one.verdict(arm) is Verdict.CANT_TELL) for one in answered),
-        answered=_rate((one.item, one in answered) for one in judged),
+        cant_tell=_rate((one.item, one.verdict(arm) is Verdict.CANT_TELL) for one in asked),
+        answered=_rate((one.item, one.is_answered(arm)) for one in judged),
         undecided=sum(one.verdict(arm) is Verdict.UNDECIDED for one in answered),
     )
-
-
-def _state(item: ReviewItem, arm: int) -> str:
-    return item.first_state if arm == 0 else item.second_state
 
 
 def _rate(events: Iterable[tuple[ReviewItem, bool]]) -> WeightedRate | None:
@@ -201,59 +138,64 @@ def _rate(events: Iterable[tuple[ReviewItem, bool]]) -> WeightedRate | None:
     return weighted_rate(sampled) if sampled else None
 
 
-def _conclusion(preference: Preference, names: tuple[str, str], *, judged: int, pace_s: float) -> Conclusion:
-    wanted = pairs_for_win_rate(PLANNED_WIN_RATE)
-    if preference.is_settled and preference.win_rate is not None:
-        better = names[0] if preference.win_rate > 0.5 else names[1]
-        return Conclusion(
-            state="pass",
-            title=f"{better} is better",
-            words="Reviewers prefer it; were both equally good, votes like these would be rarer than 1 in 20.",
+def _difference(judged: Sequence[JudgedItem]) -> WeightedDifference | None:
+    pairs = [
+        SampledPair(
+            first=one.verdict(0) is Verdict.FAIL, second=one.verdict(1) is Verdict.FAIL, inclusion=one.item.inclusion
         )
-    if preference.interval is not None and preference.decided >= wanted:
-        bound = max(preference.interval.high, 1 - preference.interval.low)
-        return Conclusion(
-            state="none",
-            title=f"No difference as large as {format_percent(bound, 0)} % against {format_percent(1 - bound, 0)} %",
-            words="Neither arm wins more often than that, with 95 % confidence.",
-        )
-    share = preference.decided / judged if judged and preference.decided else 1.0
-    more = ceil((wanted - preference.decided) / share)
-    minutes = ceil(more * pace_s / 60)
-    return Conclusion(
-        state="none",
-        title=f"Label {more:,} more",
-        words=f"About {minutes:,} minutes of one reviewer: then a win rate of 60 % shows in four of five sessions.",
-        more=more,
-        minutes=minutes,
-    )
+        for one in judged
+        if one.is_settled(0) and one.is_settled(1)
+    ]
+    return weighted_difference(pairs) if pairs else None
 
 
-def _facts_agreement(session: ReviewSession, judged: Sequence[JudgedItem]) -> Agreement | None:
+def _decided(
+    judged: Sequence[JudgedItem], winners: Sequence[Winner | None], wins: Winner | Sequence[Winner | None]
+) -> list[SampledItem]:
+    """The items with a better side; the event is that it is ``wins``, one side for all or one for each item."""
+    wanted = [wins] * len(judged) if isinstance(wins, Winner) else wins
+    return [
+        SampledItem(event=winner is side, inclusion=one.item.inclusion)
+        for one, winner, side in zip(judged, winners, wanted, strict=True)
+        if winner in {Winner.FIRST, Winner.SECOND} and side is not None
+    ]
+
+
+def _facts_agreement(session: ReviewSession, judged: Sequence[JudgedItem], arm: int) -> Agreement | None:
     """Levels 1 to 4; who could not tell says nothing about the order of levels."""
-    sides = [[getattr(one, arm) for one in each.judgements] for each in judged for arm in ("first", "second")]
-    ratings = [[level - 1 for level in levels if level not in (None, CANT_TELL)] for levels in sides]
-    return agreement(ratings, levels=4, metric="ordinal", seed=session.pk)
+    given = [[one.first if arm == 0 else one.second for one in each.judgements] for each in judged]
+    ratings = [[level - 1 for level in levels if level not in (None, CANT_TELL)] for levels in given]
+    return _agreement(session, judged, ratings, len(_FACTS_LEVELS))
 
 
 def _preference_agreement(session: ReviewSession, judged: Sequence[JudgedItem]) -> Agreement | None:
+    """On the levels that the rubric has: an imported one may say which is better, and not how much."""
+    place = {level: number for number, level in enumerate(_preference_levels(session))}
     given = [[one.preference for one in each.judgements] for each in judged]
-    ratings = [[level - 1 for level in levels if level not in (None, UNUSABLE)] for levels in given]
-    return agreement(ratings, levels=5, metric="ordinal", seed=session.pk)
+    ratings = [[place[level] for level in levels if level not in (None, UNUSABLE)] for levels in given]
+    return _agreement(session, judged, ratings, len(place))
+
+
+def _preference_levels(session: ReviewSession) -> Sequence[int]:
+    asked = [question for question in session.rubric.questions if question["key"] == "preference"]
+    levels = [level["value"] for question in asked for level in question["levels"]]
+    return sorted(level for level in levels if level != UNUSABLE) or _PREFERENCE_LEVELS
+
+
+def _agreement(session: ReviewSession, judged: Sequence[JudgedItem], ratings: Ratings, levels: int) -> Agreement | None:
+    weights = [one.weight for one in judged]
+    return agreement(ratings, levels=levels, metric="ordinal", seed=session.pk, weights=weights)
 
 
 def _sides(session: ReviewSession) -> Preference:
-    """Sides are drawn, so that nobody should find A better more often than B."""
-    rows = [vote.preference for votes in _latest_votes(session).values() for vote in votes]
-    cast = [level for level in rows if level is not None and level != UNUSABLE]
+    """Sides are drawn here, so that nobody should find A better more often than B; those of a file were not."""
+    drawn = (vote for votes in latest_votes(session).values() for vote in votes if not vote.slot.rater)
+    cast = [vote.preference for vote in drawn if vote.preference is not None and vote.preference != UNUSABLE]
     return prefer(wins=sum(level < SAME for level in cast), losses=sum(level > SAME for level in cast))
 
 
 def _lengths(judged: Sequence[JudgedItem], winners: Sequence[Winner | None]) -> Preference:
-    longer = [_longer(one.item) for one in judged]
-    pairs = [(long, won) for long, won in zip(longer, winners, strict=True) if long is not None]
-    decided = [(long, won) for long, won in pairs if won in {Winner.FIRST, Winner.SECOND}]
-    return prefer(wins=sum(long is won for long, won in decided), losses=sum(long is not won for long, won in decided))
+    return prefer_items(_decided(judged, winners, [_longer(one.item) for one in judged]))
 
 
 def _longer(item: ReviewItem) -> Winner | None:

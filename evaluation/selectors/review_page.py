@@ -8,12 +8,13 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, Q, Sum
 from django.utils.safestring import SafeString
 
 from evaluation.models import ReviewAssignment, ReviewItem, ReviewSession, ReviewSlot, ReviewVote
 from evaluation.selectors.review_pace import own_pace_s
-from evaluation.selectors.review_queue import FACTS, Card
+from evaluation.selectors.review_quality import KnownLevels, own_calibration, own_gold
+from evaluation.selectors.review_queue import FACTS, Card, joinable_by
 from evaluation.stats.preference import Preference, prefer
 from evaluation.stats.review_levels import SAME
 from fusion_site.lib.markdown import render_pair
@@ -23,7 +24,6 @@ _STATE_WORDS = {
     ReviewItem.State.EMPTY.value: "No answer",
     ReviewItem.State.TRUNCATED.value: "Cut off",
 }
-_FEWEST_KNOWN = 8
 _PREFERENCE = ((1, "A much"), (2, "A a bit"), (3, "Same"), (4, "B a bit"), (5, "B much"), (0, "Both unusable"))
 
 
@@ -63,8 +63,8 @@ class ShownItem:
 class OwnFigures:
     """What somebody did in a session; ``seconds`` on the screen in all, ``pace_s`` for a usual item.
 
-    ``known_right`` of ``known`` levels given to calibration and gold items are among those expected; None before there
-    are enough that one of them cannot be told. ``side`` counts votes for A against B, ``ties`` those for neither.
+    ``gold`` grows by whole blocks of items, so that it does not tell which one was gold. ``side`` counts votes for A
+    against B, ``ties`` those for neither.
     """
 
     rated: int
@@ -73,8 +73,8 @@ class OwnFigures:
     unsure: int
     seconds: float
     pace_s: float | None
-    known: int | None
-    known_right: int
+    calibration: KnownLevels
+    gold: KnownLevels
     side: Preference
     ties: int
 
@@ -126,7 +126,7 @@ def _answers_of(vote: ReviewVote) -> dict[str, Any]:
 def find_own_session(pk: int, person: User) -> ReviewSession | None:
     """The session if this person reviews in it, or could join it."""
     assigned = Q(assignments__person=person, assignments__role=ReviewAssignment.Role.REVIEWER)
-    found = ReviewSession.objects.filter(Q(pk=pk), assigned | Q(open_queue=True)).select_related("workflow")
+    found = ReviewSession.objects.filter(Q(pk=pk), assigned | joinable_by(person)).select_related("workflow")
     return found.distinct().first()
 
 
@@ -151,29 +151,12 @@ def own_figures(session: ReviewSession, person: User) -> OwnFigures:
     )
     side = prefer(wins=counts.pop("wins"), losses=counts.pop("losses"))
     seconds = counts.pop("seconds") or 0.0
-    known = _known_levels(votes)
     return OwnFigures(
         **counts,
         seconds=seconds,
         skipped=ReviewSlot.objects.filter(session=session, person=person, state=ReviewSlot.State.SKIPPED).count(),
         pace_s=own_pace_s(session, person),
-        known=len(known) if len(known) >= _FEWEST_KNOWN else None,
-        known_right=sum(known),
+        calibration=own_calibration(votes),
+        gold=own_gold(votes),
         side=side,
     )
-
-
-def _known_levels(votes: QuerySet[ReviewVote]) -> list[bool]:
-    """Of every level given where one was expected, whether it fits."""
-    found = votes.filter(slot__item__expected__isnull=False).select_related("slot__item")
-    return [
-        level in expected[arm]
-        for vote in found
-        for arm, level in _levels_by_arm(vote)
-        if level is not None and (expected := vote.slot.item.expected or {}).get(arm)
-    ]
-
-
-def _levels_by_arm(vote: ReviewVote) -> tuple[tuple[str, int | None], tuple[str, int | None]]:
-    first, second = (vote.facts_a, vote.facts_b) if vote.first_is_a else (vote.facts_b, vote.facts_a)
-    return ("first", first), ("second", second)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import ceil
 from statistics import median
 
 from django.contrib.auth.models import User
@@ -22,13 +23,15 @@ _FEWEST = 3
 class PlannedReview:
     """``finish`` is when the votes are in if these people go on as in the last two weeks, None where they did not rate.
 
-    ``measured``: the pace is theirs, not the usual one. ``available`` are the items that the run has.
+    ``measured``: the pace is theirs, not the usual one. The session takes ``taken`` items, calibration and gold
+    included; the run has ``available``.
     """
 
     plan: ReviewPlan
     reviewers: int
     finish: datetime | None
     measured: bool
+    taken: int
     available: int
 
     @property
@@ -44,11 +47,12 @@ def planned_review(
     overlap_votes: int,
     calibration: int,
     gold_share: float,
-    people: Iterable[User],
+    people: Iterable[User] | None,
     now: datetime,
 ) -> PlannedReview:
-    chosen = [person.pk for person in people]
-    recent = _recent_votes(chosen, now)
+    """``people`` None is everybody who has rated in the last two weeks, as an open queue has them."""
+    recent = _recent_votes(people, now)
+    chosen = {vote.slot.person_id for vote in recent} if people is None else {person.pk for person in people}
     seconds = [vote.seconds for vote in recent if vote.seconds is not None]
     plan = plan_review(
         items=size,
@@ -64,13 +68,17 @@ def planned_review(
         reviewers=max(1, len(chosen)),
         finish=finish_at(given_at=[vote.created_at for vote in recent], left=plan.votes, now=now),
         measured=len(seconds) >= _FEWEST,
+        taken=size + calibration + ceil(gold_share * size),
         available=run.experiment.dataset_version.example_count,
     )
 
 
-def _recent_votes(people: list[int], now: datetime) -> list[ReviewVote]:
-    given = ReviewVote.objects.filter(slot__person__in=people, revision=1, created_at__gte=now - _LOOK_BACK)
-    return list(given.only("seconds", "created_at").order_by("-pk")[:_MOST_VOTES])
+def _recent_votes(people: Iterable[User] | None, now: datetime) -> list[ReviewVote]:
+    given = ReviewVote.objects.filter(slot__person__isnull=False, revision=1, created_at__gte=now - _LOOK_BACK)
+    if people is not None:
+        given = given.filter(slot__person__in=[person.pk for person in people])
+    columns = ("seconds", "created_at", "slot__person_id")
+    return list(given.select_related("slot").only(*columns).order_by("-pk")[:_MOST_VOTES])
 
 
 def reviewable_runs() -> QuerySet[Run]:

@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
 from evaluation.models import ReviewAssignment, ReviewItem, ReviewSession, ReviewSlot, ReviewVote
+from evaluation.permissions import may_rate
 from evaluation.selectors.review_pace import own_pace_s
 from evaluation.stats.review_sides import first_is_a
 
@@ -38,10 +39,14 @@ class Card:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """``total`` is what this person can still do, and has done; ``minutes_left`` at their own pace, None if unknown."""
+    """``total`` is what this person can still do, and has done.
+
+    ``pace_s`` is their own, seconds an item, and ``minutes_left`` follows from it; None while there is none.
+    """
 
     done: int
     total: int
+    pace_s: float | None
     minutes_left: int | None
 
 
@@ -110,6 +115,7 @@ def progress_of(session: ReviewSession, person: User) -> Progress:
     return Progress(
         done=counts["done"],
         total=counts["done"] + left,
+        pace_s=pace_s,
         minutes_left=None if pace_s is None else ceil(left * pace_s / 60),
     )
 
@@ -132,12 +138,18 @@ def _known_ahead(session: ReviewSession, person: User) -> int:
 def own_sessions(person: User) -> list[OwnSession]:
     """What a person reviews or adjudicates, open ones first, and open queues that they could join."""
     parts = {part.session_id: part for part in ReviewAssignment.objects.filter(person=person)}
-    joinable = Q(open_queue=True, state=ReviewSession.State.OPEN)
-    found = ReviewSession.objects.filter(Q(pk__in=parts) | joinable).exclude(state=ReviewSession.State.DRAFT)
+    found = ReviewSession.objects.filter(Q(pk__in=parts) | joinable_by(person)).exclude(state=ReviewSession.State.DRAFT)
     ordered = sorted(
         found.select_related("workflow").order_by("-created_at", "-pk"), key=lambda session: session.state == "closed"
     )
     return [_own_session(session, person, parts.get(session.pk)) for session in ordered]
+
+
+def joinable_by(person: User) -> Q:
+    """Sessions whose queue is open to everybody who reviews, for somebody who does; nothing for anybody else."""
+    if not may_rate(person):
+        return Q(pk__in=())
+    return Q(open_queue=True, state=ReviewSession.State.OPEN)
 
 
 def _own_session(session: ReviewSession, person: User, part: ReviewAssignment | None) -> OwnSession:

@@ -14,7 +14,7 @@ from panels.fusion.answers import dice, token_f1
 
 Expected = Mapping[str, Sequence[int]]
 GROUP = "group"
-_NO_VALUE = "(none)"
+NO_VALUE = "(none)"
 # What a reference says of an answer, in levels of facts.
 _RIGHT, _WRONG = (1, 2), (3, 4)
 
@@ -41,7 +41,7 @@ class Pair:
 
     def stratum(self, field: str) -> str:
         value = self.example.group if field == GROUP else self.example.meta.get(field)
-        return str(value)[:200] if value not in (None, "") else _NO_VALUE
+        return str(value)[:200] if value not in (None, "") else NO_VALUE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ _STANDING = (ReviewSlot.State.OPEN, ReviewSlot.State.LEASED, ReviewSlot.State.DO
 
 def follow_up(item: ReviewItem) -> None:
     """Opens a further slot by rule, withdraws one that is no longer wanted, and marks what is disputed."""
-    locked = ReviewItem.objects.select_for_update().get(pk=item.pk)
+    locked = ReviewItem.objects.select_for_update(of=("self",)).select_related("adjudication").get(pk=item.pk)
     judgements = item_judgements(item.pk)
     _adjust_slots(locked, votes_wanted(locked.wanted, judgements))
     settled = hasattr(locked, "adjudication")

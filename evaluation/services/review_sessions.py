@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import random
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -17,6 +17,8 @@ from evaluation.policies import (
     require_review_startable,
 )
 from evaluation.services.review_pairs import (
+    GROUP,
+    NO_VALUE,
     Expected,
     Pair,
     Pick,
@@ -99,7 +101,7 @@ def create_review_session(*, plan: SessionPlan, by: User | None, now: datetime, 
     session = _store_session(plan, by, now, seed, population=len(pairs) - _known_count(plan))
     items = _store_items(session, picks)
     _store_slots(session, [item for item in items if item.kind == ReviewItem.Kind.REGULAR])
-    _store_people(session, plan, now)
+    store_people(session, reviewers=plan.reviewers, adjudicators=plan.adjudicators, now=now)
     return session
 
 
@@ -197,7 +199,7 @@ def _known_count(plan: SessionPlan) -> int:
 def _picks(plan: SessionPlan, pairs: Sequence[Pair], seed: str) -> list[Pick]:
     """Raises InvalidReviewSession where the run has too few items."""
     known = known_pairs(pairs, told=plan.expected)
-    problems = [*_supply_problems(plan, pairs=len(pairs), known=len(known))]
+    problems = [*_supply_problems(plan, pairs=len(pairs), known=len(known)), *_strata_problems(plan, pairs)]
     if problems:
         raise InvalidReviewSession(problems)
     special = pick_known(known, calibration=plan.calibration_count, gold=plan.gold_count, seed=seed)
@@ -222,6 +224,14 @@ def _supply_problems(plan: SessionPlan, *, pairs: int, known: int) -> Iterator[t
             f"Ask for at most {pairs - wanted}."
         )
         yield "size", message
+
+
+def _strata_problems(plan: SessionPlan, pairs: Sequence[Pair]) -> Iterator[tuple[str, str]]:
+    if plan.method != ReviewSession.Method.STRATIFIED or not pairs:
+        return
+    if all(pair.stratum(plan.strata_field) == NO_VALUE for pair in pairs):
+        known = ", ".join(sorted({GROUP, *(key for pair in pairs for key in pair.example.meta)}))
+        yield "strata_field", f"No item has a “{plan.strata_field}”; the items’ fields are {known}."
 
 
 def _store_session(plan: SessionPlan, by: User | None, now: datetime, seed: str, *, population: int) -> ReviewSession:
@@ -281,7 +291,7 @@ def _item(
         first_answer=pair.first,
         second_answer=pair.second,
         name=pair.example.item_id,
-        question=question_of(pair.example) or pair.example.item_id,
+        question=question_of(pair.example, shows_evidence=session.shows_evidence) or pair.example.item_id,
         evidence=pair.example.context,
         reference=reference_of(pair.example),
         first_text=first.text,
@@ -307,10 +317,13 @@ def _store_slots(session: ReviewSession, items: Sequence[ReviewItem]) -> None:
     )
 
 
-def _store_people(session: ReviewSession, plan: SessionPlan, now: datetime) -> None:
+def store_people(
+    session: ReviewSession, *, reviewers: Iterable[User], adjudicators: Iterable[User], now: datetime
+) -> None:
+    """The parts of a session that was just made."""
     roles = ReviewAssignment.Role
-    parts = [(person, roles.REVIEWER) for person in plan.reviewers]
-    parts += [(person, roles.ADJUDICATOR) for person in plan.adjudicators]
+    parts = [(person, roles.REVIEWER) for person in reviewers]
+    parts += [(person, roles.ADJUDICATOR) for person in adjudicators]
     ReviewAssignment.objects.bulk_create(
         ReviewAssignment(session=session, person=person, role=role, created_at=now) for person, role in parts
     )

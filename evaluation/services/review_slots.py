@@ -10,7 +10,8 @@ from uuid import UUID, uuid4
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet
+from django.db.models import Case, Exists, F, Max, OuterRef, Q, QuerySet, Value, When
+from django.db.models.functions import Coalesce
 
 from evaluation.models import ReviewAssignment, ReviewItem, ReviewSession, ReviewSlot
 from evaluation.policies import require_review_gives_items
@@ -32,16 +33,17 @@ class NotAssigned(Exception):
 
 
 @transaction.atomic
-def claim_slots(*, session: ReviewSession, person: User, now: datetime, wanted: int = 1) -> list[ReviewSlot]:
+def claim_slots(
+    *, session: ReviewSession, person: User, now: datetime, wanted: int = 1, screen: UUID | None = None
+) -> list[ReviewSlot]:
     """Up to ``wanted`` slots leased to ``person``: those they hold already, then new ones. Fewer when none is left.
 
-    The first one is for the screen and counts as seen; the others are fetched ahead and can be given back. Raises
-    NotAssigned and WrongState.
+    The first one, or that with the token ``screen``, is on the screen and counts as seen; the others are fetched ahead
+    and can be given back. Raises NotAssigned and WrongState.
     """
-    session.refresh_from_db(fields=["state"])
-    require_review_gives_items(session)
     assignment = _locked_assignment(session, person)
-    held = _renewed(session, person, now)
+    require_review_gives_items(assignment.session)
+    held = _renewed(session, person, now, screen)
     while len(held) < wanted:
         slot = _claim_one(session, assignment, person, now)
         if slot is None:
@@ -56,9 +58,7 @@ def claim_slots(*, session: ReviewSession, person: User, now: datetime, wanted: 
 
 def renew_lease(*, token: UUID, person: User, now: datetime) -> None:
     """The heartbeat of the item on the screen, which counts as seen from then on. Raises LeaseLost."""
-    own = _own_leased(token, person)
-    own.filter(seen_at=None).update(seen_at=now)
-    if not own.update(lease_until=now + LEASE):
+    if not _own_leased(token, person).update(lease_until=now + LEASE, seen_at=Coalesce(F("seen_at"), now)):
         raise LeaseLost
 
 
@@ -97,20 +97,24 @@ def _own_leased(token: UUID, person: User) -> QuerySet[ReviewSlot]:
 
 
 def _locked_assignment(session: ReviewSession, person: User) -> ReviewAssignment:
-    """One person's claims come one after the other, whatever they have open."""
-    own = ReviewAssignment.objects.select_for_update().filter(session=session, person=person)
-    found = own.filter(role=ReviewAssignment.Role.REVIEWER).first()
+    """One person's claims come one after the other, whatever they have open. With the session as it is now."""
+    own = ReviewAssignment.objects.select_for_update(of=("self",)).select_related("session")
+    found = own.filter(session=session, person=person, role=ReviewAssignment.Role.REVIEWER).first()
     if found is None:
         raise NotAssigned("You are not a reviewer of this session.")
     return found
 
 
-def _renewed(session: ReviewSession, person: User, now: datetime) -> list[ReviewSlot]:
-    """What the person holds, whether or not the lease has run out: what was on the screen last comes first."""
+def _renewed(session: ReviewSession, person: User, now: datetime, screen: UUID | None) -> list[ReviewSlot]:
+    """What the person holds, whether or not the lease has run out: what was on the screen last comes first.
+
+    The rest follows by position, so that calibration items stay ahead of what is rated after them.
+    """
     own = ReviewSlot.objects.filter(session=session, person=person, state=ReviewSlot.State.LEASED)
-    if not own.update(lease_until=now + LEASE):
+    seen_at = Case(When(lease_token=screen, seen_at=None, then=Value(now)), default=F("seen_at"))
+    if not own.update(lease_until=now + LEASE, seen_at=seen_at):
         return []
-    return list(own.select_related("item").order_by(F("seen_at").desc(nulls_last=True), "pk"))
+    return list(own.select_related("item", "session").order_by(F("seen_at").desc(nulls_last=True), "position", "pk"))
 
 
 def _mark_seen(slot: ReviewSlot, now: datetime) -> None:
@@ -160,13 +164,19 @@ def _make_own_slot(item: ReviewItem, person: User, now: datetime) -> ReviewSlot:
 
 
 def _claim_open(session: ReviewSession, person: User, now: datetime) -> ReviewSlot | None:
-    free = Q(state=ReviewSlot.State.OPEN) | Q(state=ReviewSlot.State.LEASED, lease_until__lte=now)
+    """What somebody left behind comes first, then what nobody has had; each is one walk along an index."""
+    left = Q(state=ReviewSlot.State.LEASED, lease_until__lte=now)
+    return _claim_where(left, session, person, now) or _claim_where(
+        Q(state=ReviewSlot.State.OPEN), session, person, now
+    )
+
+
+def _claim_where(free: Q, session: ReviewSession, person: User, now: datetime) -> ReviewSlot | None:
     had = ReviewSlot.objects.filter(item=OuterRef("item"), person=person)
-    waiting = ReviewSlot.objects.filter(
-        free, ~Exists(had), session=session, personal=False, state__in=["open", "leased"]
-    ).order_by("position", "number")
+    waiting = ReviewSlot.objects.filter(free, ~Exists(had), session=session, personal=False)
+    ordered = waiting.select_related("item", "session").order_by("position", "number")
     for _ in range(_TRIES):
-        slot = waiting.select_for_update(skip_locked=True, of=("self",)).first()
+        slot = ordered.select_for_update(skip_locked=True, of=("self",)).first()
         if slot is None or _take(slot, free, person, now):
             return slot
     return None

@@ -86,12 +86,21 @@ def _all_refused(calls: Sequence[Call]) -> bool:
     )
 
 
-def question_of(example: Example) -> str:
-    """What the user asked; of a conversation every turn but the instructions, each with its speaker."""
+def question_of(example: Example, *, shows_evidence: bool = False) -> str:
+    """What the user asked; of a conversation every turn but the instructions, each with its speaker.
+
+    Evidence that stands in a question of one turn is left out of it where the page shows it by itself.
+    """
     turns = [message for message in example.messages if message.role != "system"]
     if len(turns) <= 1:
-        return turns[0].content if turns else example.title
+        asked = turns[0].content if turns else example.title
+        return (shows_evidence and _without(asked, example.context)) or asked
     return "\n\n".join(f"{message.role.capitalize()}: {message.content}" for message in turns)
+
+
+def _without(text: str, part: str) -> str:
+    """Blank where nothing else would be left."""
+    return text.replace(part, "").strip() if part.strip() else text
 
 
 def reference_of(example: Example) -> str:

@@ -2,6 +2,8 @@
 
 A table of ratings has one row an item and in it the levels given, as whole numbers from 0 to ``levels`` - 1, in any
 order and number: reviewers need not be the same from item to item. Items with fewer than two ratings say nothing.
+``weights`` are 1 / inclusion of the items, where they were not all equally likely to be drawn: an item of weight 2
+counts as two like it.
 """
 
 from collections.abc import Sequence
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 Metric = Literal["nominal", "ordinal"]
 Ratings = Sequence[Sequence[int]]
+Weights = Sequence[float] | None
 
 _DRAWN_AT_ONCE = 200
 
@@ -39,22 +42,33 @@ class Agreement:
 
 
 def agreement(
-    ratings: Ratings, *, levels: int, metric: Metric, seed: int, resamples: int = 1000, level: float = 0.95
+    ratings: Ratings,
+    *,
+    levels: int,
+    metric: Metric,
+    seed: int,
+    weights: Weights = None,
+    resamples: int = 1000,
+    level: float = 0.95,
 ) -> Agreement | None:
     """None if no item has two ratings. ``ValueError`` for a rating outside the levels.
 
     The interval is the percentile bootstrap over items; it is None with alpha, and for fewer than two items.
     """
-    counts = _counts(ratings, levels)
+    import numpy as np
+
+    counts, weighing = _counts(ratings, levels), _weighing(ratings, weights)
     if not len(counts):
         return None
-    alpha = _alphas(_coincidences(counts).sum(axis=0)[None], metric)[0]
+    tables = _coincidences(counts) * weighing[:, None, None]
+    alpha = _alphas(tables.sum(axis=0)[None], metric)[0]
+    has_interval = alpha is not None and len(counts) > 1
     return Agreement(
         items=len(counts),
-        alpha=None if alpha is None else float(alpha),
-        interval=_interval(counts, metric, seed, resamples, level) if alpha is not None and len(counts) > 1 else None,
-        ac1=_ac1(counts),
-        share=float(_pair_shares(counts).mean()),
+        alpha=alpha,
+        interval=_interval(tables, metric, seed, resamples, level) if has_interval else None,
+        ac1=_ac1(ratings, levels, weights),
+        share=float(np.average(_pair_shares(counts), weights=weighing)),
     )
 
 
@@ -65,10 +79,7 @@ def krippendorff_alpha(ratings: Ratings, *, levels: int, metric: Metric) -> floa
     (n_c / 2 + all between + n_k / 2)².
     """
     counts = _counts(ratings, levels)
-    if not len(counts):
-        return None
-    alpha = _alphas(_coincidences(counts).sum(axis=0)[None], metric)[0]
-    return None if alpha is None else float(alpha)
+    return _alphas(_coincidences(counts).sum(axis=0)[None], metric)[0] if len(counts) else None
 
 
 def gwet_ac1(ratings: Ratings, *, levels: int) -> float | None:
@@ -76,18 +87,26 @@ def gwet_ac1(ratings: Ratings, *, levels: int) -> float | None:
 
     Source: K. L. Gwet, Br. J. Math. Stat. Psychol. 61:29-48 (2008), equations 4 to 6, for several raters.
     """
-    counts = _counts(ratings, levels)
-    return _ac1(counts) if len(counts) else None
+    return _ac1(ratings, levels, None) if len(_counts(ratings, levels)) else None
 
 
-def _counts(ratings: Ratings, levels: int) -> "Floats":
-    """Ratings of each level by item, of the items with two or more; shape (items, levels)."""
+def _counts(ratings: Ratings, levels: int, least: int = 2) -> "Floats":
+    """Ratings of each level by item, of the items with ``least`` or more; shape (items, levels)."""
     import numpy as np
 
-    rows = [row for row in ratings if len(row) > 1]
+    rows = [row for row in ratings if len(row) >= least]
     if any(not 0 <= rating < levels for row in ratings for rating in row):
         raise ValueError(f"A rating lies between 0 and {levels - 1}.")
     return np.array([np.bincount(row, minlength=levels) for row in rows], dtype=float).reshape(len(rows), levels)
+
+
+def _weighing(ratings: Ratings, weights: Weights, least: int = 2) -> "Floats":
+    """The weights of the items with ``least`` or more ratings, 1 on average."""
+    import numpy as np
+
+    given = [1.0] * len(ratings) if weights is None else weights
+    kept = np.array([weight for row, weight in zip(ratings, given, strict=True) if len(row) >= least])
+    return np.asarray(kept / kept.mean()) if len(kept) else kept
 
 
 def _coincidences(counts: "Floats") -> "Floats":
@@ -125,17 +144,16 @@ def _differences(totals: "Floats", metric: Metric) -> "Floats":
     return np.asarray((middle[:, :, None] - middle[:, None, :]) ** 2)
 
 
-def _interval(counts: "Floats", metric: Metric, seed: int, resamples: int, level: float) -> Interval | None:
+def _interval(tables: "Floats", metric: Metric, seed: int, resamples: int, level: float) -> Interval | None:
     """A resample in which all ratings are of one level has no alpha, and is left out."""
     import numpy as np
 
     two_sided_z(level)  # refuses a level outside 0..1
     generator = np.random.default_rng(seed)
-    tables = _coincidences(counts)
     alphas: list[float] = []
     for start in range(0, resamples, _DRAWN_AT_ONCE):
         size = min(_DRAWN_AT_ONCE, resamples - start)
-        drawn = generator.multinomial(len(counts), np.full(len(counts), 1 / len(counts)), size=size)
+        drawn = generator.multinomial(len(tables), np.full(len(tables), 1 / len(tables)), size=size)
         resampled = np.tensordot(drawn.astype(float), tables, axes=1)
         alphas += [alpha for alpha in _alphas(resampled, metric) if alpha is not None]
     if not alphas:
@@ -153,11 +171,14 @@ def _pair_shares(counts: "Floats") -> "Floats":
     return np.asarray((counts * (counts - 1)).sum(axis=1) / (n * (n - 1)))
 
 
-def _ac1(counts: "Floats") -> float | None:
-    levels = counts.shape[1]
+def _ac1(ratings: Ratings, levels: int, weights: Weights) -> float | None:
+    """Also items with one rating say how common a level is."""
+    import numpy as np
+
     if levels < 2:
         return None
-    observed = _pair_shares(counts).mean()
-    shares = (counts / counts.sum(axis=1)[:, None]).mean(axis=0)
+    observed = np.average(_pair_shares(_counts(ratings, levels)), weights=_weighing(ratings, weights))
+    every = _counts(ratings, levels, least=1)
+    shares = np.average(every / every.sum(axis=1)[:, None], axis=0, weights=_weighing(ratings, weights, least=1))
     chance = (shares * (1 - shares)).sum() / (levels - 1)
     return float((observed - chance) / (1 - chance))

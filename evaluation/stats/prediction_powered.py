@@ -6,6 +6,7 @@ from math import sqrt
 from typing import TYPE_CHECKING
 
 from evaluation.stats.interval import Interval, two_sided_z
+from evaluation.stats.proportions import rate_interval
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +33,9 @@ class AssistedRate:
 def assisted_rate(
     people: Sequence[float], judge: Sequence[float], judge_alone: Sequence[float], level: float = 0.95
 ) -> AssistedRate:
-    """``people`` and ``judge`` are of the same items, in order; ``judge_alone`` of further ones, drawn alike.
+    """``people`` (0 or 1) and ``judge`` are of the same items, in order; ``judge_alone`` of further ones, drawn alike.
+
+    Where people all say the same there is no variance to estimate: then the interval is that of people alone.
 
     Source: A. N. Angelopoulos, J. C. Duchi and T. Zrnic, PPI++, arXiv 2311.01453 (2023), example 6.1 with the tuned
     weight of equation 14, kept within 0..1. ``ValueError`` unless there are two items of people and one alone.
@@ -48,12 +51,13 @@ def assisted_rate(
     errors = y - trust * f
     estimate = float(trust * rest.mean() + errors.mean())
     variance = trust**2 * _variance(rest) / len(rest) + _variance(errors) / len(y)
+    alone = rate_interval(int(y.sum()), len(y))
     return AssistedRate(
         estimate=estimate,
-        interval=_normal(estimate, variance, level, "PPI++"),
+        interval=_normal(estimate, variance, level) if variance else alone,
         trust=trust,
         humans_only=float(y.mean()),
-        humans_interval=_normal(float(y.mean()), _variance(y) / len(y), level, "normal"),
+        humans_interval=alone,
         judge_only=float(np.concatenate([f, rest]).mean()),
         judged_by_people=len(y),
         judged_alone=len(rest),
@@ -75,6 +79,6 @@ def _variance(values: "NDArray[np.float64]") -> float:
     return float(values.var(ddof=1)) if len(values) > 1 else 0.0
 
 
-def _normal(estimate: float, variance: float, level: float, method: str) -> Interval:
+def _normal(estimate: float, variance: float, level: float) -> Interval:
     half = two_sided_z(level) * sqrt(variance)
-    return Interval(low=max(0.0, estimate - half), high=min(1.0, estimate + half), level=level, method=method)
+    return Interval(low=max(0.0, estimate - half), high=min(1.0, estimate + half), level=level, method="PPI++")

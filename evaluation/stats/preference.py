@@ -1,10 +1,12 @@
 """Which of two arms people prefer, judged at any time without spending the error rate."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, lgamma, log
 
 from evaluation.stats.interval import Interval
 from evaluation.stats.proportions import wilson
+from evaluation.stats.weighted_rates import SampledItem, weighted_rate
 
 STOP_AT = 20.0
 _PRIOR = 5.0
@@ -13,6 +15,8 @@ _PRIOR = 5.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preference:
     """Wins of each side, and what speaks against a fair coin.
+
+    Of items, ``win_rate`` is that of all items like the decided ones, weighted where they were oversampled.
 
     ``decided`` items are those that somebody found better on one side: neither the same nor unusable. ``e_value`` may
     be looked at after every vote: under no preference it ever reaches ``1 / alpha`` with probability at most alpha.
@@ -31,7 +35,10 @@ class Preference:
 
     @property
     def is_settled(self) -> bool:
-        return self.e_value >= STOP_AT
+        """Also the interval has to lie off one half: in an oversample the e-value is of the items looked at alone."""
+        if self.interval is None or self.e_value < STOP_AT:
+            return False
+        return self.interval.low > 0.5 or self.interval.high < 0.5
 
 
 def prefer(*, wins: int, losses: int) -> Preference:
@@ -45,6 +52,20 @@ def prefer(*, wins: int, losses: int) -> Preference:
         e_value=preference_e_value(wins, decided),
         win_rate=wins / decided if decided else None,
         interval=wilson(wins, decided) if decided else None,
+    )
+
+
+def prefer_items(decided: Sequence[SampledItem]) -> Preference:
+    """One result an item; the event is that the first answer won. Items of an oversample are weighted back."""
+    if not decided:
+        return prefer(wins=0, losses=0)
+    rate = weighted_rate(decided)
+    return Preference(
+        wins=rate.events,
+        losses=rate.n - rate.events,
+        e_value=preference_e_value(rate.events, rate.n),
+        win_rate=rate.estimate,
+        interval=rate.interval,
     )
 
 

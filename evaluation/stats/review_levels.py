@@ -69,10 +69,11 @@ def verdict_of(level: int) -> Verdict:
 
 
 def needs_another(judgements: Sequence[Judgement]) -> bool:
-    """Whether two votes on an answer lie two levels or more apart, or somebody was unsure or could not tell."""
+    """Whether two votes on one question lie two levels or more apart, or somebody was unsure or could not tell."""
     if any(one.unsure or CANT_TELL in one.facts for one in judgements):
         return True
-    return any(_spread(levels) >= _FAR_APART for levels in _by_answer(judgements))
+    facts = any(_spread(levels) >= _FAR_APART for levels in _by_answer(judgements))
+    return facts or _range(_preferences(judgements)) >= _FAR_APART
 
 
 def votes_wanted(planned: int, judgements: Sequence[Judgement]) -> int:
@@ -131,6 +132,15 @@ def _by_answer(judgements: Sequence[Judgement]) -> tuple[list[int], list[int]]:
     )
 
 
+def _preferences(judgements: Sequence[Judgement]) -> list[int]:
+    """Those that compare; “both unusable” stands outside the order, as “can't tell” does."""
+    given = (one.preference for one in judgements)
+    return [level for level in given if level is not None and level != UNUSABLE]
+
+
 def _spread(levels: Sequence[int]) -> int:
-    told = [level for level in levels if level != CANT_TELL]
-    return max(told) - min(told) if told else 0
+    return _range([level for level in levels if level != CANT_TELL])
+
+
+def _range(levels: Sequence[int]) -> int:
+    return max(levels) - min(levels) if levels else 0

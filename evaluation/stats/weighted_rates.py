@@ -5,7 +5,11 @@ from dataclasses import dataclass
 from math import sqrt
 
 from evaluation.stats.interval import Interval, two_sided_z
+from evaluation.stats.paired import newcombe_paired, paired_table
 from evaluation.stats.proportions import rate_interval
+
+# What rounding leaves of a sum of squares that is 0.
+_NOTHING = 1e-18
 
 
 class UnweightedOversample(Exception):
@@ -28,6 +32,30 @@ class WeightedRate:
     n: int
     estimate: float
     interval: Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampledPair:
+    """One item judged for both arms: whether the event was there in each."""
+
+    first: bool
+    second: bool
+    inclusion: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightedDifference:
+    """The rate of the first less that of the second, of all items, from ``n`` on which ``discordant`` differ."""
+
+    n: int
+    discordant: int
+    estimate: float
+    interval: Interval
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the interval leaves no doubt about which rate is the larger."""
+        return self.interval.low > 0 or self.interval.high < 0
 
 
 def plain_rate(items: Sequence[SampledItem]) -> WeightedRate:
@@ -60,6 +88,35 @@ def weighted_rate(items: Sequence[SampledItem], level: float = 0.95) -> Weighted
     )
 
 
+def weighted_difference(pairs: Sequence[SampledPair], level: float = 0.95) -> WeightedDifference:
+    """On the same items; equal probabilities give Newcombe's paired interval.
+
+    Else the linearised variance of ``weighted_rate`` with the difference in place of the event; where all items say
+    the same, no item of the other kind is ruled out beyond 3 / Kish's effective size. ``ValueError`` without pairs.
+    """
+    _check(pairs)
+    discordant = sum(pair.first is not pair.second for pair in pairs)
+    if len({pair.inclusion for pair in pairs}) == 1:
+        table = paired_table([pair.first for pair in pairs], [pair.second for pair in pairs])
+        interval = newcombe_paired(table, level)
+        return WeightedDifference(n=len(pairs), discordant=discordant, estimate=table.difference, interval=interval)
+    weights = [1 / pair.inclusion for pair in pairs]
+    apart = [int(pair.first) - int(pair.second) for pair in pairs]
+    estimate = sum(weight * each for weight, each in zip(weights, apart, strict=True)) / sum(weights)
+    half = _half_width(weights, [each - estimate for each in apart], level)
+    interval = Interval(
+        low=max(-1.0, estimate - half), high=min(1.0, estimate + half), level=level, method="normal, weighted"
+    )
+    return WeightedDifference(n=len(pairs), discordant=discordant, estimate=estimate, interval=interval)
+
+
+def _half_width(weights: Sequence[float], residuals: Sequence[float], level: float) -> float:
+    squares = sum((weight * residual) ** 2 for weight, residual in zip(weights, residuals, strict=True))
+    if squares < _NOTHING:
+        return 3 * sum(weight**2 for weight in weights) / sum(weights) ** 2
+    return two_sided_z(level) * sqrt(squares * len(weights) / (len(weights) - 1)) / sum(weights)
+
+
 def _effective_size(items: Sequence[SampledItem], weights: Sequence[float], share: float) -> float:
     total = sum(weights)
     squares = sum(weight**2 for weight in weights)
@@ -82,7 +139,7 @@ def _score(share: float, size: float, level: float) -> Interval:
     return Interval(low=low, high=high, level=level, method="Wilson, weighted")
 
 
-def _check(items: Sequence[SampledItem]) -> None:
+def _check(items: Sequence[SampledItem] | Sequence[SampledPair]) -> None:
     if not items:
         raise ValueError("A rate needs at least one item.")
     if any(not 0 < item.inclusion <= 1 for item in items):

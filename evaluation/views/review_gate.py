@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.deprecation import MiddlewareMixin
 
-from evaluation.permissions import sees_only_reviews
+from evaluation.permissions import may_rate, may_run_experiments, sees_only_reviews
 
 WHO_SEES_MORE = "Your account reviews. What is compared stays closed to it, so that its ratings are blind."
 _OPEN = frozenset({"login", "logout", "health", "csp-report"})
@@ -38,9 +38,7 @@ class ReviewGateMiddleware(MiddlewareMixin):
 def _only_reviews(request: HttpRequest) -> bool:
     person = request.user
     # Permissions are read once for a request, and most pages ask for them anyway; groups only where it matters.
-    if not isinstance(person, User) or not person.has_perm("evaluation.add_reviewvote"):
-        return False
-    if person.has_perm("evaluation.add_run"):
+    if not isinstance(person, User) or not may_rate(person) or may_run_experiments(person):
         return False
     groups = frozenset(person.groups.values_list("name", flat=True))
     return sees_only_reviews(groups, is_superuser=person.is_superuser)

@@ -21,7 +21,10 @@ from evaluation.policies import WrongState, is_review_closable, is_review_pausab
 from evaluation.selectors.review_assisted import assisted_hallucination
 from evaluation.selectors.review_desk import session_desk
 from evaluation.selectors.review_export import COLUMNS, export_rows
-from evaluation.selectors.review_outcome import judged_items, review_outcome
+from evaluation.selectors.review_judged import judged_items
+from evaluation.selectors.review_members import bad_claim_members
+from evaluation.selectors.review_outcome import ReviewOutcome, review_outcome
+from evaluation.selectors.review_quality import session_quality
 from evaluation.services.review_sessions import (
     InvalidReviewSession,
     assign_person,
@@ -96,6 +99,8 @@ def _session_page(request: HttpRequest, session: ReviewSession, assign: AssignFo
     context = {
         "session": session,
         "desk": session_desk(session, now),
+        "quality": session_quality(session),
+        "exports": COLUMNS,
         "assign": assign,
         "now": now,
         "is_startable": is_review_startable(session),
@@ -119,10 +124,8 @@ def show_results(request: HttpRequest, pk: int) -> HttpResponse:
         "exports": COLUMNS,
         "audit_head": audit_head(),
         "now": timezone.now(),
-        "agreements": [
-            _agreement_row("Facts", outcome.facts_agreement),
-            _agreement_row("Preference", outcome.preference_agreement),
-        ],
+        "agreements": _agreement_rows(outcome),
+        "sources": bad_claim_members(session, everything),
     }
     return render(request, "evaluation/review_results.html", context)
 
@@ -134,6 +137,14 @@ def export_session(request: HttpRequest, pk: int, what: str, kind: str) -> HttpR
         raise Http404
     rows = export_rows(session, what)
     return export_response(request, rows, kind=kind, name=f"review-{session.pk}-{what}", columns=COLUMNS[what])
+
+
+def _agreement_rows(outcome: ReviewOutcome) -> list[dict[str, Any]]:
+    facts = zip(outcome.arms, outcome.facts_agreement, strict=True) if outcome.has_facts else ()
+    return [
+        *(_agreement_row(f"Facts, {arm.name}", found) for arm, found in facts),
+        _agreement_row("Preference", outcome.preference_agreement),
+    ]
 
 
 def _agreement_row(question: str, found: Agreement | None) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from uuid import UUID
 
@@ -93,13 +94,16 @@ def show_end(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "evaluation/review_done.html", context)
 
 
-def _claim(session: ReviewSession, person: User, *, wanted: int) -> tuple[list[ReviewSlot], str]:
-    """What this person holds from now on, or why they get nothing."""
+def _claim(
+    session: ReviewSession, person: User, *, wanted: int, holding: Sequence[UUID] = ()
+) -> tuple[list[ReviewSlot], str]:
+    """What this person holds from now on, or why they get nothing. What they hold already is renewed."""
     now = timezone.now()
     try:
         if session.open_queue:
             join_session(session=session, person=person, now=now)
-        return claim_slots(session=session, person=person, now=now, wanted=wanted), ""
+        screen = next(iter(holding), None)
+        return claim_slots(session=session, person=person, now=now, wanted=wanted, screen=screen), ""
     except (NotAssigned, WrongState) as refusal:
         return [], str(refusal)
 
@@ -109,11 +113,11 @@ def give_next(request: HttpRequest, pk: int) -> HttpResponse:
     """One further item that the page does not hold yet; 204 when there is none for this person now."""
     session, person = _load(request, pk)
     holding = _tokens(request)
-    _renew(holding[:1], person)
     held_ahead = max(0, len(holding) - 1)
     if held_ahead and held_ahead >= fair_share(session, held=held_ahead, most=_MOST_AHEAD):
+        _claim(session, person, wanted=0, holding=holding)
         return HttpResponse(status=HTTPStatus.ACCEPTED)
-    held, refusal = _claim(session, person, wanted=len(holding) + 1)
+    held, refusal = _claim(session, person, wanted=len(holding) + 1, holding=holding)
     if refusal:
         return _problem(refusal, HTTPStatus.CONFLICT)
     new = next((slot for slot in held if slot.token not in holding), None)
@@ -133,19 +137,13 @@ def _tokens(request: HttpRequest) -> list[UUID]:
     return found
 
 
-def _renew(tokens: list[UUID], person: User) -> None:
-    """What was lost in the meantime shows when its vote arrives."""
-    for token in tokens:
-        try:
-            renew_lease(token=token, person=person, now=timezone.now())
-        except LeaseLost:
-            continue
-
-
 @require_POST
 def keep_leases(request: HttpRequest, pk: int) -> HttpResponse:
+    """The heartbeat, in a paused session too. What was lost in the meantime shows when its vote arrives."""
     session, person = _load(request, pk)
-    _renew(_tokens(request)[:1], person)
+    for token in _tokens(request)[:1]:
+        with suppress(LeaseLost):
+            renew_lease(token=token, person=person, now=timezone.now())
     _claim(session, person, wanted=0)
     return HttpResponse(status=HTTPStatus.NO_CONTENT)
 

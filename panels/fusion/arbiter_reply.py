@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from panels.fusion.json_text import JsonObject, only_object
+from panels.fusion.quick_check import surely_satisfies
 
 MAX_PROBLEM_CHARS = 200
 # More than any limit of tokens lets an arbiter say; checking it against the schema would hold up everybody else.
@@ -37,6 +38,8 @@ def read_object_of(text: str, *, schema: Schema) -> JsonObject | Unreadable:
 
 
 def _violation(found: JsonObject, schema: Schema) -> str:
+    if surely_satisfies(found, schema):
+        return ""
     from jsonschema import Draft202012Validator
 
     error = next(Draft202012Validator(schema).iter_errors(found), None)

@@ -18,7 +18,6 @@ from panels.fusion.privacy.placeholder_map import PlaceholderMap
 from panels.fusion.privacy.unmasking import IntegrityCount, unmask
 from panels.fusion.quote import Quote, Terms, quote
 from panels.fusion.replies import seat_twins
-from panels.fusion.schemas import schema_problem
 from panels.fusion.types import (
     Failure,
     FailureKind,
@@ -122,11 +121,6 @@ class LiveAnswer:
         return add_up(self.lines)
 
 
-def warm_up() -> None:
-    """Load what only some requests need, before the first of them waits for it: the checker of JSON schemas."""
-    schema_problem('{"type": "object"}')
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Scales:
     """How long bodies are as these models' wires write them, each measured once."""
@@ -148,8 +142,7 @@ class _Scales:
         return self._members[member]
 
     def of_arbiter(self, question: Question, panel: Panel) -> int:
-        if panel.arbiter is None:
-            return 0
+        assert panel.arbiter is not None
         count = len(panel.members)
         if count not in self._frames:
             self._frames[count] = frame_bytes(question, panel.arbiter, count)

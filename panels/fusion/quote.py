@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from panels.fusion.arbiter import is_recused, worst_body_bytes
 from panels.fusion.pricing import Price, call_cost, worst_case_cost
@@ -161,6 +162,7 @@ def _arbiter(panel: Panel, question: Question, terms: Terms) -> _Span:
     return _span(judge.model, judge.sampling.max_tokens, _Bytes(least=least, usual=usual, most=most), terms)
 
 
+@lru_cache(maxsize=64)
 def _silent(panel: Panel) -> Panel:
     """The panel if its members wrote nothing."""
     mute = Sampling(max_tokens=0)

@@ -132,7 +132,7 @@ def audit_actions() -> list[str]:
 
 
 def _row(entry: AuditEntry) -> AuditRow:
-    return AuditRow(entry=entry, detail=tuple((name, _words(value)) for name, value in entry.detail.items()))
+    return AuditRow(entry=entry, detail=tuple((name, _words(value)) for name, value in sorted(entry.detail.items())))
 
 
 def _words(value: Any) -> str:
@@ -140,7 +140,7 @@ def _words(value: Any) -> str:
         return f"{_words(value['from'])} → {_words(value['to'])}"
     if isinstance(value, list):
         return ", ".join(map(_words, value)) or "none"
-    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
 def _found(wanted: AuditFilter) -> QuerySet[AuditEntry]:

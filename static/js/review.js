@@ -58,13 +58,25 @@
     warn(`This item was not saved; your answers are still here. ${words}`);
   };
 
+  /* time left: at the middle pace of the last items, before there are three at what the server knows of this person */
+  const paceS = () => {
+    const own = behind.map((item) => item.seconds).filter(Boolean).sort((one, other) => one - other);
+    return own.length < 3 ? Number(root.dataset.pace) : own[own.length >> 1];
+  };
+  const showProgress = () => {
+    const minutes = Math.ceil(Math.max(0, total - done) * paceS() / 60);
+    $('progress', root).value = done;
+    $('[data-left]').hidden = !minutes;
+    $('[data-minutes]').textContent = minutes;
+  };
+
   /* the way through the items */
   const shelve = () => { const item = view.item(); if (!item) return; view.leave(); ahead.unshift(item); };
   const open = (item, at) => {
     unwarn();
     view.show(item, at);
     $('[data-position]').textContent = Math.min(done + 1, total);
-    $('progress', root).value = done;
+    showProgress();
     say(`Item ${done + 1} of ${total}. ${$('[data-question]', item.node).textContent}`);
     fill();
   };
@@ -75,7 +87,7 @@
     if (next) open(next); else waitForMore();
   };
   const waitForMore = () => {
-    $('progress', root).value = done;
+    showProgress();
     view.hide(isOver ? 'Saving your last ratings' : offline ? UNREACHABLE : 'Fetching the next item');
     if (isOver && !saving.size()) finish(); else fill();
   };

@@ -15,6 +15,7 @@ BENCHES = {
     "replay": "tests.bench.replay",
     "import": "tests.bench.dataset_import",
     "pages": "tests.bench.pages",
+    "review": "tests.bench.review",
     "engine": "tests.bench.engine",
 }
 

@@ -23,7 +23,7 @@ from evaluation.execution.live_records import Participants
 from evaluation.execution.plan import plan_model
 from evaluation.sample import pilot
 from panels.fusion.live import Live
-from panels.fusion.live_answer import LiveAnswer, Privacy, Reach, answer_live, warm_up
+from panels.fusion.live_answer import LiveAnswer, Privacy, Reach, answer_live
 from panels.fusion.types import (
     AnswerKind,
     Arbiter,
@@ -92,7 +92,6 @@ def main(folder: Path) -> None:
 
 
 async def measure(models: Sequence[LanguageModel], questions: Sequence[Question]) -> None:
-    warm_up()
     async with opened(models, questions) as bench:
         for masked in (False, True):
             words = "masked requests" if masked else "requests"

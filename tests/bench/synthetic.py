@@ -93,6 +93,13 @@ def _sentence(rng: random.Random, words: int) -> str:
     return " ".join(rng.choices(_WORDS, k=words)).capitalize() + "."
 
 
+def prose(rng: random.Random, words: int) -> str:
+    """Paragraphs of about 60 words, each of five sentences, with a list at the end."""
+    *paragraphs, last = [" ".join(_sentence(rng, 12) for _ in range(5)) for _ in range(max(1, words // 60))]
+    points = "\n".join(f"- **{_sentence(rng, 3)}** {_sentence(rng, 8)}" for _ in range(3))
+    return "\n\n".join([*paragraphs, last, points])
+
+
 def import_dataset(
     name: str, *, items: Path, outputs: Path | None = None, prices: Path | None = None
 ) -> DatasetVersion:

@@ -88,6 +88,15 @@ def test_a_whole_session_by_keyboard(open_page: OpenPage, session: ReviewSession
     assert votes_of(session) == given
 
 
+def test_the_time_left_follows_the_pace(open_page: OpenPage, session: ReviewSession) -> None:
+    page = begin(open_page(REVIEWER), session)
+    left = page.locator("[data-left]")
+    expect(left).to_be_hidden()
+    for _ in range(3):
+        rate(page, "111")
+    expect(left).to_have_text("about 1 min left")
+
+
 def test_a_whole_session_by_touch(open_page: OpenPage, session: ReviewSession) -> None:
     page = begin(open_page(REVIEWER, viewport=NARROW, has_touch=True, is_mobile=True), session)
     for number in range(1, 21):
@@ -120,6 +129,12 @@ def test_five_items_without_a_network(new_context: Callable[..., BrowserContext]
     settled(page)
     assert votes_of(session) == [(1, 1, 1), *[(2, 2, 5)] * 5]
     assert position(page) == "7"
+    for _ in range(13):
+        rate(page, "334")
+    for key in "445":
+        page.keyboard.press(key)
+    page.wait_for_url(_FINISHED)
+    assert votes_of(session) == [(1, 1, 1), *[(2, 2, 5)] * 5, *[(3, 3, 4)] * 13, (4, 4, 5)]
 
 
 def test_what_is_not_saved_survives_a_reload(new_context, service: Service, session: ReviewSession) -> None:

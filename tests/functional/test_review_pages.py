@@ -89,6 +89,7 @@ Address: TypeAlias = Callable[[Sessions], str]
 OWNERS: dict[str, Address] = {
     "reviews": lambda _: "/review/",
     "review-new": lambda _: "/review/new/",
+    "review-import": lambda _: "/review/import/",
     "review-session": lambda s: f"/review/{s.disputed.pk}/session/",
     "review-results": lambda s: f"/review/{s.disputed.pk}/results/",
     "review-results-none": lambda s: f"/review/{s.open.pk}/results/",

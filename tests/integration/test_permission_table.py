@@ -149,6 +149,7 @@ PAGES: dict[str, Page] = {
     "evaluation:reviews": Page(read=MEMBERS),
     "evaluation:reviews-waiting": Page(read=MEMBERS),
     "evaluation:review-create": Page(read=MANAGERS, write=MANAGERS),
+    "evaluation:review-import": Page(read=MANAGERS, write=MANAGERS),
     "evaluation:review-session": Page(read=MANAGERS, args=_review),
     "evaluation:review-results": Page(read=MANAGERS, args=_review),
     "evaluation:review-export": Page(

@@ -51,7 +51,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--mode", help="budget, quality, or a number from 0 (budget) to 1 (quality)")
         parser.add_argument("--max-cost", metavar="USD", help="ceiling of this request, in dollars; never crossed")
-        parser.add_argument("--deadline", type=float, metavar="SECONDS", help="give the best answer at hand after this")
+        parser.add_argument("--deadline", metavar="SECONDS", help="give the best answer at hand after this")
         parser.add_argument("--kind", choices=[kind.value for kind in AnswerKind], help="how answers are read; text")
         parser.add_argument("--choice", action="append", default=[], help="a permitted answer; may be repeated")
         parser.add_argument("--schema", type=Path, metavar="FILE", help="JSON schema of a json answer")
@@ -64,9 +64,7 @@ class Command(BaseCommand):
             "--sensitive", action="append", default=[], metavar="NAME=VALUE", help="a value to mask, for example a name"
         )
         parser.add_argument("--fresh", action="store_true", help="reuse no reply that was bought before")
-        parser.add_argument(
-            "--max-age", type=float, metavar="SECONDS", help="oldest reply to reuse; 86400 unless told otherwise"
-        )
+        parser.add_argument("--max-age", metavar="SECONDS", help="oldest reply to reuse; 86400 unless told otherwise")
 
     def handle(self, *, panel: str, **options: Any) -> None:
         try:
@@ -124,7 +122,7 @@ def _wanted(options: dict[str, Any]) -> Wanted:
         workflow=_workflow(options["workflow"]),
         mode=None if options["mode"] is None else mode_of(options["mode"]),
         ceiling_nanousd=_ceiling(options["max_cost"]),
-        deadline_s=_positive(options["deadline"], "--deadline"),
+        deadline_s=_seconds(options["deadline"], "--deadline"),
         masks=bool(options["mask"] or sensitive),
         sensitive=sensitive,
         max_age=_max_age(options),
@@ -206,16 +204,22 @@ def _ceiling(text: str | None) -> int | None:
     return nanousd
 
 
-def _positive(seconds: float | None, option: str) -> float | None:
-    if seconds is not None and not 0 < seconds < float("inf"):
-        raise _bad(f"{option} must be a number of seconds above 0.")
+def _seconds(text: str | None, option: str) -> float | None:
+    if text is None:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise _bad(f"{option} must be a number of seconds above 0, not {text}.")
     return seconds
 
 
 def _max_age(options: dict[str, Any]) -> timedelta:
     if options["fresh"]:
         return timedelta(0)
-    seconds = _positive(options["max_age"], "--max-age")
+    seconds = _seconds(options["max_age"], "--max-age")
     return MAX_REPLY_AGE if seconds is None else timedelta(seconds=min(seconds, 10.0**9))
 
 

@@ -9,10 +9,14 @@ from django.utils import timezone
 
 from evaluation.sample.pilot import LOGINS, PASSWORD, load_pilot, run_pilot
 from evaluation.sample.real_providers import offer_real_providers
+from evaluation.sample.review import offer_review
 
 
 class Command(BaseCommand):
-    help = "Brings three sample workflows, simulated models and sample logins, and runs the first experiment."
+    help = (
+        "Brings three sample workflows, simulated models and sample logins, runs the first experiment, and opens a "
+        "review session over it."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         port = os.environ.get("QUORUM_SIMULATOR_PORT", "8765")
@@ -22,6 +26,7 @@ class Command(BaseCommand):
 
     def handle(self, *, simulator: str, **_: Any) -> None:
         run_pilot(load_pilot(simulator_url=simulator, clock=timezone.now), clock=timezone.now)
+        offer_review(now=timezone.now())
         for line in offer_real_providers(environ=os.environ, clock=timezone.now):
             self.stdout.write(line)
         for name, group in LOGINS.items():

@@ -28,6 +28,7 @@ IDLE = [sys.executable, "-c", "import time; time.sleep(60)"]
 def ports(monkeypatch, tmp_path):
     """Two free ports, in the environment; what the demo changes of the process is put back."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MAKELEVEL", raising=False)
     monkeypatch.setenv("QUORUM_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("QUORUM_LOG_LEVEL", "WARNING")
     with socket.socket() as first, socket.socket() as second:
@@ -71,6 +72,19 @@ def test_it_prints_address_and_logins_and_stops_at_a_signal(monkeypatch, capsys,
     assert f"Quorum is ready at http://127.0.0.1:{ports[0]}/\nran load_sample_pilot\n" in printed
     assert printed.endswith("Stopping.\n")
     assert not demo.answers(f"http://127.0.0.1:{ports[0]}/login/")
+
+
+@pytest.mark.usefixtures("stand_ins")
+@pytest.mark.parametrize("by_make", [True, False])
+def test_it_goes_with_the_make_that_started_it_and_with_no_shell(monkeypatch, by_make):
+    ties = []
+    monkeypatch.setattr(demo, "stop_with_parent", lambda: ties.append("tied"))
+    if by_make:
+        monkeypatch.setenv("MAKELEVEL", "1")
+    when_said(monkeypatch, "Preparing", lambda: signal.raise_signal(signal.SIGTERM))
+
+    assert demo.main() == 0
+    assert ties == (["tied"] if by_make else [])
 
 
 @pytest.mark.usefixtures("stand_ins")

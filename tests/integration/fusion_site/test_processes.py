@@ -20,6 +20,34 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN)
 pathlib.Path(sys.argv[1]).touch()
 time.sleep(60)
 """
+SLOW_TO_END = """
+import pathlib, signal, sys, time
+ready, order, name = sys.argv[1:]
+def note(what):
+    with open(order, "a") as lines:
+        lines.write(f"{name} {what}\\n")
+def end(*_):
+    note("asked")
+    time.sleep(0.2)
+    note("ended")
+    sys.exit()
+signal.signal(signal.SIGTERM, end)
+pathlib.Path(ready).touch()
+time.sleep(60)
+"""
+MAKE = "import subprocess, sys; subprocess.run(sys.argv[1:])"
+STARTED_BY_MAKE = """
+import os, sys
+from fusion_site.processes import Stopped, open_family, stop_with_parent
+stop_with_parent()
+with open_family() as family:
+    child = family.start("child", [sys.executable, "-c", "import time; time.sleep(60)"])
+    print(os.getpid(), child.pid, flush=True)
+    try:
+        family.watch()
+    except Stopped:
+        sys.exit(0)
+"""
 SUPERVISOR = """
 import sys
 from fusion_site.processes import ChildDied, Stopped, open_family
@@ -102,6 +130,43 @@ def test_a_child_that_does_not_end_is_killed(monkeypatch, tmp_path):
         family.wait_until(ready.exists, what="stubborn", seconds=15)
 
     assert child.returncode == -signal.SIGKILL
+
+
+def test_what_the_others_need_ends_after_them(tmp_path):
+    ready, order = tmp_path / "ready", tmp_path / "order"
+    slow = [sys.executable, "-c", SLOW_TO_END, str(ready), str(order), "worker"]
+
+    with open_family() as family:
+        needed = [sys.executable, "-c", SLOW_TO_END, str(tmp_path / "up"), str(order), "providers"]
+        family.start("the providers", needed, needed=True)
+        family.start("the worker", slow)
+        family.wait_until((tmp_path / "up").exists, what="the providers", seconds=15)
+        family.wait_until(ready.exists, what="the worker", seconds=15)
+
+    assert order.read_text().split() == [
+        "worker",
+        "asked",
+        "worker",
+        "ended",
+        "providers",
+        "asked",
+        "providers",
+        "ended",
+    ]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells a child of it")
+def test_it_ends_when_the_make_that_started_it_is_killed(tmp_path):
+    program = [sys.executable, "-c", STARTED_BY_MAKE]
+    make = subprocess.Popen([sys.executable, "-c", MAKE, *program], stdout=subprocess.PIPE, text=True)
+    assert make.stdout is not None
+    pids = [int(word) for word in make.stdout.readline().split()]
+
+    make.kill()
+    make.communicate()
+
+    assert len(pids) == 2
+    assert wait_until_gone(pids) == []
 
 
 def test_a_step_that_fails_is_named():

@@ -8,6 +8,7 @@ from evaluation.models import ReviewAssignment, ReviewSession
 from evaluation.permissions import (
     may_change_workflows,
     may_make_reviews,
+    may_rate,
     owns_review,
     require_review_adjudicator,
     require_review_maker,
@@ -52,6 +53,10 @@ def test_sessions_are_made_by_managers():
     require_review_maker(MANAGER)
     with pytest.raises(PermissionDenied):
         require_review_maker(OTHER)
+
+
+def test_an_open_queue_is_for_those_who_review():
+    assert [may_rate(person) for person in (OTHER, MANAGER, AnonymousUser())] == [False, True, False]
 
 
 @pytest.mark.parametrize("assignment", [None, ADJUDICATOR])

@@ -4,12 +4,15 @@ from io import StringIO
 
 import pytest
 from django.contrib.auth import authenticate
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, User
 from django.core.management import call_command
+from django.utils import timezone
 
-from evaluation.models import Answer, Experiment, Run, RunResult
+from evaluation.models import Answer, Experiment, ReviewItem, ReviewSession, Run, RunResult
 from evaluation.sample.pilot import LOGINS, PASSWORD
+from evaluation.sample.review import offer_review
 from evaluation.sample.workflows import WORKFLOWS
+from evaluation.services.review_slots import claim_slots
 from panels.models import LanguageModel, Provider
 from panels.simulator.answer_key import load_answer_key
 from tests.simulator_server import serve_simulator
@@ -39,6 +42,7 @@ def test_brings_three_workflows_and_one_finished_experiment_and_keeps_them() -> 
         assert Answer.objects.filter(run=finished).count() == finished.answers_wanted >= 600
         assert RunResult.objects.filter(run=finished).exists()
         assert Run.objects.filter(state=Run.State.QUEUED).count() == 2
+        assert_ready_to_review(finished)
         before = _counts()
         _load(server.base_url)
         assert _counts() == before
@@ -46,8 +50,29 @@ def test_brings_three_workflows_and_one_finished_experiment_and_keeps_them() -> 
     assert all(f"{name} / {PASSWORD}" in printed for name in LOGINS)
 
 
+def assert_ready_to_review(run: Run) -> None:
+    """Both reviewers find an item each, on sides that complement each other where they share it."""
+    session = ReviewSession.objects.get()
+    assert (session.run, session.state, session.first_arm.name) == (run, "open", "Current model")
+    people = User.objects.filter(review_assignments__session=session, review_assignments__role="reviewer")
+    assert [person.username for person in people.order_by("username")] == ["reviewer", "reviewer-2"]
+    for person in people:
+        [slot] = claim_slots(session=session, person=person, now=timezone.now())
+        assert slot.item.kind == "calibration"
+    regular = ReviewItem.objects.filter(session=session, kind="regular")
+    assert regular.filter(wanted=2).count() == 5
+    assert any(item.first_text != item.second_text for item in regular)
+
+
+def test_no_session_is_offered_without_a_finished_run() -> None:
+    offer_review(now=timezone.now())
+    assert not ReviewSession.objects.exists()
+
+
 def _counts() -> tuple[int, ...]:
     return (
+        ReviewSession.objects.count(),
+        ReviewItem.objects.count(),
         Experiment.objects.count(),
         Run.objects.count(),
         Answer.objects.count(),

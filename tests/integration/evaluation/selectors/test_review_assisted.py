@@ -5,7 +5,7 @@ from django.test import Client
 
 from evaluation.models import ReviewSession
 from evaluation.selectors.review_assisted import assisted_hallucination
-from evaluation.selectors.review_outcome import judged_items
+from evaluation.selectors.review_judged import judged_items
 from evaluation.services.review_sessions import SessionPlan, create_review_session
 from tests.factories import NOW
 from tests.integration.evaluation.finished_runs import make_finished_run
@@ -54,6 +54,14 @@ def test_it_is_only_said_of_a_random_sample(session):
 def test_it_is_not_said_of_a_handful(session):
     few = judged_items(session)[:9]
     assert assisted_hallucination(session, few) == (None, None)
+
+
+def test_the_page_says_why_it_is_not_said(manager_client, session):
+    address = f"/review/{session.pk}/results/"
+    session.items.filter(position__gte=9).delete()
+    assert "too early. It takes 10 settled items" in manager_client.get(address).content.decode()
+    ReviewSession.objects.update(method="disagreement")
+    assert "only for a random sample" in manager_client.get(address).content.decode()
 
 
 def test_it_stands_on_the_page(manager_client, session):

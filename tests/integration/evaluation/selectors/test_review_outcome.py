@@ -103,8 +103,10 @@ def test_too_few_items_say_how_many_more(session):
     for preference in (1, 5, 3, 3):
         rated(session, {"preference": preference, "seconds": 30.0})
     conclusion = review_outcome(session).conclusion
-    assert (conclusion.more, conclusion.minutes) == (384, 192)
-    assert conclusion.title == "Label 384 more"
+    # A quarter of the items is rated twice: 384 items take 480 votes of half a minute.
+    assert (conclusion.more, conclusion.minutes) == (384, 240)
+    assert conclusion.title == "Label 384 more (240 minutes)"
+    assert "It takes another session" in conclusion.words
 
 
 def test_enough_items_without_a_preference_bound_the_difference(session):
@@ -115,14 +117,51 @@ def test_enough_items_without_a_preference_bound_the_difference(session):
 
 
 def test_agreement_is_of_items_that_two_rated(session):
-    assert review_outcome(session).facts_agreement is None
+    assert review_outcome(session).facts_agreement == (None, None)
     for level in (1, 2, 4):
         rated(session, {"facts_a": level, "preference": 1}, {"facts_a": level, "preference": 1})
     rated(session, {"facts_a": 5})
     outcome = review_outcome(session)
-    assert outcome.facts_agreement.alpha == 1.0
-    assert outcome.facts_agreement.share == 1.0
+    first, second = outcome.facts_agreement
+    assert (first.alpha, first.share) == (1.0, 1.0)
+    assert (second.alpha, second.share) == (None, 1.0)
     assert outcome.preference_agreement.alpha is None
+
+
+def test_a_preference_in_an_oversample_is_weighted_back(session):
+    for _ in range(16):
+        rated(session, {"preference": 1}, inclusion=1.0)
+    rated(session, {"preference": 5}, inclusion=0.05)
+    outcome = review_outcome(session)
+    assert outcome.preference.win_rate == pytest.approx(16 / 36)
+    assert outcome.preference.e_value > 20
+    assert outcome.conclusion.more is not None
+
+
+def test_the_difference_is_of_items_settled_for_both(session):
+    for _ in range(9):
+        rated(session, {"facts_a": 3, "facts_b": 1})
+    rated(session, {"facts_a": 1, "facts_b": 3})
+    rated(session, {"facts_a": 5, "facts_b": 3})
+    found = review_outcome(session)
+    assert (found.difference.n, found.difference.discordant) == (10, 10)
+    assert found.difference.estimate == pytest.approx(0.8)
+    assert found.conclusion.title == "Second answer is better"
+    assert "80.0 points" in found.conclusion.words
+
+
+def test_fewer_errors_are_no_verdict_before_all_items_are_judged(session):
+    for _ in range(10):
+        rated(session, {"facts_a": 3, "facts_b": 1})
+    make_review_item(session)
+    assert review_outcome(session).conclusion.title.startswith("Label 194 more")
+
+
+def test_what_is_preferred_and_errs_more_is_no_winner(session):
+    for _ in range(14):
+        rated(session, {"facts_a": 3, "facts_b": 1, "preference": 1})
+    conclusion = review_outcome(session).conclusion
+    assert (conclusion.state, conclusion.title) == ("risk", "First answer is preferred, but errs more")
 
 
 def test_longer_answers_that_win_show(session):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -70,6 +71,12 @@ def test_a_session_has_its_items_slots_and_people(finished):
     assert not session.slots.exclude(item__kind="regular").exists()
     assert session.assignments.count() == 2
     assert {item.inclusion for item in session.items.filter(kind="regular")} == {10 / 17}
+
+
+def test_a_field_that_no_item_has_is_no_field_to_stratify_by(finished):
+    Example.objects.update(meta={"region": "north"})
+    problems = refused(finished, method="stratified", strata_field="colour")
+    assert problems == {"strata_field": "No item has a “colour”; the items’ fields are group, region."}
 
 
 def test_two_sessions_share_the_rubric(finished):
@@ -311,3 +318,17 @@ def test_a_person_has_one_part(finished):
     assign_person(session=session, person=person, role="adjudicator", now=NOW)
     assert session.assignments.count() == 2
     assert session.assignments.get(person=person).role == "adjudicator"
+
+
+@pytest.mark.parametrize(
+    ("asked", "shows_evidence", "shown"),
+    [
+        ("The note.\n\nWhich?", True, "Which?"),
+        ("The note.\n\nWhich?", False, "The note.\n\nWhich?"),
+        ("The note.", True, "The note."),
+    ],
+)
+def test_evidence_in_a_question_stands_once_on_the_page(asked, shows_evidence, shown, finished):
+    Example.objects.update(prompt=json.dumps([{"role": "user", "content": asked}]), context="The note.")
+    session = create(finished, shows_evidence=shows_evidence)
+    assert set(session.items.values_list("question", flat=True)) == {shown}

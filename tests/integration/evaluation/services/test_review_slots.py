@@ -20,7 +20,14 @@ from evaluation.services.review_slots import (
 from evaluation.services.review_votes import submit_vote
 from tests.factories import NOW
 from tests.integration.evaluation.services.review_sheets import fine
-from tests.review_factories import make_person, make_queue, make_review_item, make_review_session, make_reviewers
+from tests.review_factories import (
+    make_leased_slot,
+    make_person,
+    make_queue,
+    make_review_item,
+    make_review_session,
+    make_reviewers,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -113,6 +120,38 @@ def test_a_heartbeat_keeps_the_lease(session):
     slot = claim(session, one)[0]
     renew_lease(token=slot.token, person=one, now=NOW + timedelta(minutes=14))
     assert claim(session, other, now=LATER) == []
+
+
+def test_a_claim_renews_what_is_held_and_notes_what_is_on_the_screen(session):
+    make_queue(session, items=3, slots=1)
+    (person,) = make_reviewers(session)
+    _, second, third = claim(session, person, wanted=3)
+    later = NOW + timedelta(minutes=14)
+    held = claim_slots(session=session, person=person, now=later, wanted=3, screen=second.token)
+    assert held[0].token == second.token
+    third.refresh_from_db()
+    assert (held[0].seen_at, third.seen_at) == (later, None)
+    assert {slot.lease_until for slot in held} == {later + LEASE}
+
+
+def test_calibration_stays_ahead_of_what_was_fetched_after_it(session):
+    make_review_item(session, slots=1, position=7)
+    for position in (0, 1):
+        make_review_item(session, kind="calibration", position=position, expected={"first": [1]})
+    (person,) = make_reviewers(session, calibrated_at=None)
+    fetched = claim(session, person, wanted=3)
+    assert [slot.position for slot in fetched] == [0, 1, 7]
+    assert [slot.position for slot in claim(session, person, wanted=3)] == [0, 1, 7]
+    vote(fetched[0], person)
+    assert claim(session, person)[0].position == 1
+
+
+def test_what_was_left_behind_goes_first(session):
+    make_queue(session, items=2, slots=1)
+    one, other = make_reviewers(session, 2)
+    left = make_leased_slot(make_review_item(session, position=90), person=one, lease_until=NOW)
+    assert claim(session, other)[0].pk == left.pk
+    assert claim(session, one)[0].position == 0
 
 
 def test_nobody_gets_an_item_twice(session):
@@ -210,5 +249,5 @@ def test_a_claim_takes_few_queries_however_long_the_queue(session, django_assert
     one, other = make_reviewers(session, 2)
     for _ in range(30):
         vote(claim(session, one)[0], one)
-    with django_assert_max_num_queries(10):
+    with django_assert_max_num_queries(11):
         claim(session, other, wanted=2)

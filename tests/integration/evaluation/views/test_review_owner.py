@@ -1,17 +1,27 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 
-from evaluation.models import Adjudication, ReviewAssignment, ReviewItem, ReviewSession, ReviewVote
+from evaluation.models import Adjudication, ReviewAssignment, ReviewItem, ReviewSession, ReviewVote, RubricVersion
 from tests.factories import NOW
 from tests.integration.evaluation.finished_runs import FinishedRun, make_finished_run
-from tests.review_factories import make_person, make_queue, make_review_item, make_review_session, make_vote
+from tests.review_factories import (
+    make_adjudication,
+    make_leased_slot,
+    make_person,
+    make_queue,
+    make_review_item,
+    make_review_session,
+    make_vote,
+)
 
 pytestmark = pytest.mark.django_db
 PLANNER = {"HX-Request": "true", "HX-Target": "planner"}
@@ -105,6 +115,28 @@ def test_the_planner_says_what_the_session_could_show(manager, made):
     assert "Choose a run" in soup(manager.get("/review/new/", {"begun": "1"}, headers=PLANNER)).get_text()
 
 
+def test_the_planner_takes_an_open_queue_at_the_pace_of_whoever_rated_lately(manager, made):
+    session = make_review_session()
+    for minutes in range(1, 5):
+        now = timezone.now() - timedelta(minutes=minutes)
+        make_vote(make_review_item(session), seconds=60.0, created_at=now)
+    ask = fields(made, size="6", calibration_count="3", gold_percent="5")
+    words = " ".join(soup(manager.get("/review/new/", ask, headers=PLANNER)).get_text().split())
+    assert "at 60 s an item, these reviewers’ own pace" in words
+    assert "each of 4" in words
+    assert "no date yet" not in words
+    assert "this takes 10 items; the run has 8" in words
+    ask.pop("open_queue")
+    assert "no date yet" in manager.get("/review/new/", ask, headers=PLANNER).content.decode()
+
+
+def test_the_form_names_the_rubric_that_the_session_will_keep(manager, made):
+    words = soup(manager.get("/review/new/")).select_one("[aria-labelledby=h-rubric]").get_text()
+    assert "Facts and preference v1" in words
+    assert "4 Harmful" in words
+    assert not RubricVersion.objects.exists()
+
+
 def test_without_a_finished_run_the_form_leads_to_experiments(manager):
     assert "No run has finished yet" in manager.get("/review/new/").content.decode()
 
@@ -143,6 +175,19 @@ def test_the_session_page_shows_people_remarks_and_names(manager):
     assert page.select_one("tbody tr td.n").get_text() == "1"
     assert "Names its maker" in page.select_one(".feed").get_text()
     assert "gpt-4o" in page.get_text()
+
+
+def test_the_session_page_shows_quality_without_names(manager):
+    session, person = make_review_session(), make_person("reviewer", username="the-bad-one")
+    for _ in range(5):
+        item = make_review_item(session, kind="gold", expected={"first": [1], "second": [1]})
+        make_vote(slot=make_leased_slot(item, person=person, personal=True), facts_a=4, facts_b=4)
+    make_vote(make_review_item(session))
+    [quality] = soup(manager.get(f"/review/{session.pk}/session/")).select("[aria-labelledby=h-quality]")
+    words = " ".join(quality.get_text().split())
+    assert "0.0 % of 10 levels as expected" in words
+    assert "1 of 2 reviewers: often misses known answers" in words
+    assert "the-bad-one" not in words
 
 
 def test_somebody_is_added_to_a_session(manager):
@@ -184,7 +229,8 @@ def disputed() -> ReviewItem:
         session, dispute=3.0, evidence="Clause 7.", first_text="First text", second_text="Second text"
     )
     make_vote(item, facts_a=1, facts_b=1, preference=2)
-    make_vote(item, first_is_a=False, facts_a=1, facts_b=4, preference=2, note="Clause 7 forbids it")
+    mark = {"side": "b", "sentence": 0, "text": "It is covered.", "kind": "contradicts_evidence"}
+    make_vote(item, first_is_a=False, facts_a=1, facts_b=4, preference=2, note="Clause 7 forbids it", chips=[mark])
     return item
 
 
@@ -207,6 +253,9 @@ def test_the_furthest_from_agreement_comes_first(manager, disputed):
 def test_votes_are_shown_for_the_sides_of_this_page(manager, disputed):
     page = soup(manager.get(f"/review/{disputed.session_id}/settle/"))
     rows = [[cell.get_text().strip() for cell in row.select("td")][:3] for row in page.select("tbody tr")]
+    marked = " ".join(page.select("tbody tr")[1].select("td")[3].get_text(" ").split())
+    side = "Left" if first_is_left(page) else "Right"
+    assert marked == f"{side}: “It is covered.” contradicts evidence Clause 7 forbids it"
     if first_is_left(page):
         assert rows == [["All supported", "All supported", "Left a bit"], ["Harmful", "All supported", "Right a bit"]]
     else:
@@ -258,7 +307,7 @@ def test_an_adjudicator_sees_no_arm(disputed):
 
 def test_the_results_name_their_denominators(manager, disputed):
     page = soup(manager.get(f"/review/{disputed.session_id}/results/"))
-    assert page.select_one(".verdict").get_text().strip() == "Label 194 more"
+    assert page.select_one(".verdict").get_text().strip() == "Label 194 more (150 minutes)"
     [first, second] = page.select("#main section table")[0].select("tbody tr")
     assert "no data" in first.select_one("td").get_text()
     assert "n 1" in second.select_one("td").get_text()
@@ -314,6 +363,12 @@ def test_marks_slots_items_and_the_rubric_are_exported(manager, disputed):
     assert lines(manager.get(f"{base}/rubric.jsonl"))[0]["label"] == "Fine"
     assert manager.get(f"{base}/secrets.csv").status_code == 404
     assert manager.get(f"{base}/votes.xml").status_code == 404
+
+
+def test_what_was_settled_is_exported(manager, disputed):
+    make_adjudication(disputed, first_facts=4, second_facts=1, preference=5, reason="Clause 7")
+    [row] = lines(manager.get(f"/review/{disputed.session_id}/export/settled.jsonl"))
+    assert (row["facts_first"], row["facts_second"], row["preference"], row["reason"]) == (4, 1, 5, "Clause 7")
 
 
 def test_exports_are_the_owners(viewer, disputed):

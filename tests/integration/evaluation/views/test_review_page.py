@@ -374,6 +374,7 @@ def test_the_end_tells_reviewers_about_themselves(reviewer, person):
     for _ in range(4):
         vote(reviewer, session, open_page(reviewer, session), preference=1)
     words = [line.get_text() for line in soup(reviewer.get(f"/review/{session.pk}/done/")).select(".kv dd")]
-    assert words[0].startswith("4 of 8 levels")
-    assert words[1].startswith("A found better in 100.0 % of 4")
-    assert words[2] == "0 of 4 found the same"
+    assert words[0] == "too early"
+    assert words[1].startswith("4 of 8 levels")
+    assert words[2].startswith("A found better in 100.0 % of 4")
+    assert words[3] == "0 of 4 found the same"

@@ -77,7 +77,7 @@ def test_what_matches_nothing_says_so(chain, auditor):
 
 def test_a_change_reads_from_old_to_new(chain, auditor):
     detail = page_of(auditor.get(f"{AUDIT}?action=model.changed")).select_one("details dl")
-    assert [cell.text for cell in detail.select("dd")] == ["1 → null", "a, b", "none"]
+    assert [cell.text for cell in detail.select("dd")] == ["a, b", "none", "1 → null"]
 
 
 def test_the_head_is_shown_and_the_chain_verified_when_asked(chain, auditor):

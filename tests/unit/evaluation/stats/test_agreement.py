@@ -1,7 +1,7 @@
 from itertools import permutations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluation.stats.agreement import agreement, gwet_ac1, krippendorff_alpha
@@ -40,11 +40,17 @@ def brute_force_ordinal(units, levels):
 units = st.lists(st.lists(st.integers(0, 3), min_size=0, max_size=4), min_size=1, max_size=12)
 
 
+@settings(deadline=None)
 @given(units)
 def test_alpha_is_that_of_all_pairs_counted_one_by_one(units):
     expected = brute_force_ordinal(units, 4) if any(len(unit) > 1 for unit in units) else None
     found = krippendorff_alpha(units, levels=4, metric="ordinal")
     assert found == (None if expected is None else pytest.approx(expected, abs=1e-9))
+
+
+def test_ac1_is_that_of_the_published_example():
+    """Of the same table, as K. L. Gwet's irrCAC gives it: the unit that one observer rated counts for the shares."""
+    assert gwet_ac1(UNITS, levels=5) == pytest.approx(0.77544, abs=5e-6)
 
 
 def test_ac1_is_that_of_a_case_worked_by_hand():
@@ -112,3 +118,26 @@ def test_items_with_one_rating_say_nothing():
 def test_a_rating_outside_the_levels_is_refused():
     with pytest.raises(ValueError, match="between 0 and 1"):
         krippendorff_alpha([[0, 2]], levels=2, metric="nominal")
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.lists(st.integers(0, 3), min_size=0, max_size=4), st.integers(1, 4)), min_size=1))
+def test_a_weight_of_two_is_the_share_and_ac1_of_the_item_written_twice(weighted):
+    ratings, weights = [row for row, _ in weighted], [weight for _, weight in weighted]
+    repeated = [row for row, weight in weighted for _ in range(weight)]
+    found = agreement(ratings, levels=4, metric="ordinal", seed=1, weights=weights, resamples=2)
+    again = agreement(repeated, levels=4, metric="ordinal", seed=1, resamples=2)
+    if found is None or again is None:
+        assert found is again
+        return
+    assert found.items == sum(len(row) > 1 for row in ratings)
+    assert found.share == pytest.approx(again.share)
+    assert found.ac1 == pytest.approx(again.ac1)
+
+
+def test_weighted_alpha_leans_towards_the_heavy_items():
+    ratings = [[0, 0], [1, 1], [0, 1], [1, 0]]
+    leaning = agreement(ratings, levels=2, metric="nominal", seed=1, weights=[9, 9, 1, 1])
+    assert leaning is not None
+    # Weights 1.8, 1.8, 0.2, 0.2: of 8 ratings 0.8 stand in unlike pairs; by chance, with 4 of each level, 32 / 7 would.
+    assert leaning.alpha == pytest.approx(1 - 0.8 / (32 / 7))

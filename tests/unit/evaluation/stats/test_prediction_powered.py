@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from evaluation.stats.prediction_powered import assisted_rate
+from evaluation.stats.proportions import rate_interval
 
 
 def draw(generator, n, *, accuracy):
@@ -53,3 +54,25 @@ def test_what_is_too_little_is_refused():
         assisted_rate([1.0, 0.0], [1.0], [1.0])
     with pytest.raises(ValueError, match="two items"):
         assisted_rate([1.0], [1.0], [1.0])
+
+
+def test_the_weight_is_the_one_that_makes_the_variance_smallest():
+    """Section 6 of arXiv 2311.01453, searched for on a grid and not by its formula."""
+    generator = np.random.default_rng(6)
+    people, judge = draw(generator, 300, accuracy=0.9)
+    _, alone = draw(generator, 900, accuracy=0.9)
+    spread = np.concatenate([judge, alone]).var(ddof=1)
+
+    def variance(weight):
+        together = np.cov(people, judge)[0, 1]
+        errors = people.var(ddof=1) - 2 * weight * together + weight**2 * spread
+        return weight**2 * spread / len(alone) + errors / len(people)
+
+    best = min(np.linspace(0, 1, 10_001), key=variance)
+    assert assisted_rate(people, judge, alone).trust == pytest.approx(best, abs=1e-4)
+
+
+def test_without_an_error_seen_the_rate_is_not_claimed_to_be_zero():
+    found = assisted_rate([False] * 12, [1.0, *[0.0] * 11], [0.0] * 8)
+    assert (found.estimate, found.trust) == (0.0, 0.0)
+    assert found.interval == found.humans_interval == rate_interval(0, 12)

@@ -5,7 +5,8 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import beta
 
-from evaluation.stats.preference import prefer, preference_e_value
+from evaluation.stats.preference import prefer, prefer_items, preference_e_value
+from evaluation.stats.weighted_rates import SampledItem
 
 
 @pytest.mark.parametrize(("wins", "n"), [(0, 0), (7, 10), (10, 10), (30, 50), (0, 12)])
@@ -59,3 +60,26 @@ def test_impossible_counts_are_refused():
         prefer(wins=-1, losses=2)
     with pytest.raises(ValueError, match="between 0 and n = 2"):
         preference_e_value(3, 2)
+
+
+def results(wins, losses, inclusion=1.0):
+    return [SampledItem(event=won, inclusion=inclusion) for won in [True] * wins + [False] * losses]
+
+
+def test_items_drawn_alike_are_counted_as_they_are():
+    found = prefer_items(results(34, 6))
+    assert (found.wins, found.losses, found.win_rate) == (34, 6, 0.85)
+    assert found.e_value == prefer(wins=34, losses=6).e_value
+    assert found.is_settled
+    assert prefer_items([]).win_rate is None
+
+
+def test_a_preference_among_oversampled_items_alone_settles_nothing():
+    # 40 contested items all looked at, which the first wins; of 400 others one in ten, which the second wins.
+    found = prefer_items([*results(36, 4), *results(15, 25, 0.1)])
+    assert found.win_rate == pytest.approx((36 + 150) / 440)
+    assert found.e_value < 20
+    more = prefer_items([*results(78, 2), *results(15, 25, 0.1)])
+    assert more.e_value >= 20
+    assert more.win_rate == pytest.approx((78 + 150) / 480)
+    assert not more.is_settled

@@ -23,8 +23,8 @@ from evaluation.stats.review_levels import (
 LEVELS = st.integers(1, 5)
 
 
-def said(first: int | None, second: int | None = 1, *, unsure: bool = False) -> Judgement:
-    return Judgement(first=first, second=second, preference=3, unsure=unsure)
+def said(first: int | None, second: int | None = 1, *, unsure: bool = False, preference: int | None = 3) -> Judgement:
+    return Judgement(first=first, second=second, preference=preference, unsure=unsure)
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,11 @@ def test_both_unusable_and_the_same_have_no_side():
         ([said(CANT_TELL)], True),
         ([said(1), said(CANT_TELL)], True),
         ([said(None, 1), said(None, 2)], False),
+        ([said(1, preference=2), said(1, preference=3)], False),
+        ([said(1, preference=2), said(1, preference=4)], True),
+        ([said(1, preference=5), said(1, preference=4)], False),
+        ([said(1, preference=0), said(1, preference=5)], False),  # unusable is no level of preference
+        ([said(1, preference=None), said(1, preference=5)], False),
         ([], False),
     ],
 )

@@ -2,8 +2,16 @@ import random
 
 import pytest
 
+from evaluation.stats.paired import PairedTable, newcombe_paired
 from evaluation.stats.proportions import rate_interval
-from evaluation.stats.weighted_rates import SampledItem, UnweightedOversample, plain_rate, weighted_rate
+from evaluation.stats.weighted_rates import (
+    SampledItem,
+    SampledPair,
+    UnweightedOversample,
+    plain_rate,
+    weighted_difference,
+    weighted_rate,
+)
 
 
 def items(*groups):
@@ -70,3 +78,49 @@ def test_a_rate_needs_items_that_could_be_drawn():
         weighted_rate([])
     with pytest.raises(ValueError, match="above 0"):
         weighted_rate([SampledItem(event=True, inclusion=0.0)])
+
+
+def pairs(*groups):
+    """Groups of (both, only first, only second, neither, inclusion)."""
+    kinds = ((True, True), (True, False), (False, True), (False, False))
+    return [
+        SampledPair(first=first, second=second, inclusion=inclusion)
+        for *counts, inclusion in groups
+        for (first, second), count in zip(kinds, counts, strict=True)
+        for _ in range(count)
+    ]
+
+
+def test_a_difference_of_items_drawn_alike_is_newcombes():
+    found = weighted_difference(pairs((3, 9, 2, 86, 0.5)))
+    table = PairedTable(both=3, only_arm=9, only_baseline=2, neither=86)
+    assert (found.n, found.discordant, found.estimate) == (100, 11, 0.07)
+    assert found.interval == newcombe_paired(table)
+    assert found.is_clear
+    assert not weighted_difference(pairs((3, 3, 2, 92, 1.0))).is_clear
+
+
+def test_a_difference_of_an_oversample_is_weighted_back_and_covered():
+    chance = random.Random(8)
+    population = [
+        (chance.random() < (0.4 if contested else 0.05), chance.random() < (0.2 if contested else 0.05), contested)
+        for contested in [True] * 300 + [False] * 1700
+    ]
+    truth = sum(first - second for first, second, _ in population) / len(population)
+    hits = 0
+    for _ in range(400):
+        drawn = [
+            SampledPair(first=first, second=second, inclusion=0.6 if contested else 0.1)
+            for first, second, contested in population
+            if chance.random() < (0.6 if contested else 0.1)
+        ]
+        found = weighted_difference(drawn)
+        hits += found.interval.low <= truth <= found.interval.high
+    assert hits / 400 >= 0.93
+
+
+def test_no_discordant_pair_is_no_proof_that_there_is_none():
+    found = weighted_difference(pairs((2, 0, 0, 48, 1.0), (0, 0, 0, 50, 0.1)))
+    size = 550**2 / (50 + 50 * 100)
+    assert (found.estimate, found.discordant) == (0.0, 0)
+    assert (found.interval.low, found.interval.high) == (pytest.approx(-3 / size), pytest.approx(3 / size))

@@ -18,6 +18,7 @@ def test_call_cost_rounds_to_the_nano_dollar() -> None:
     price = Price(in_nanousd_per_mtok=37_500_000, out_nanousd_per_mtok=0)  # 37.5 nano-dollars a token
     assert call_cost(price, Usage(prompt_tokens=1, completion_tokens=0)) == 38
     assert call_cost(price, Usage(prompt_tokens=2, completion_tokens=0)) == 75
+    assert call_cost(price, Usage(prompt_tokens=3, completion_tokens=0)) == 112  # half to even
 
 
 @pytest.mark.parametrize("usage", [Usage(prompt_tokens=1), Usage(completion_tokens=1), Usage()])

@@ -16,7 +16,7 @@ def allow_managers(apps, _schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("evaluation", "0010_review"),
+        ("evaluation", "0011_let_claims_use_their_index"),
     ]
 
     operations = [
