@@ -4,14 +4,15 @@ from io import StringIO
 
 import pytest
 from django.contrib.auth import authenticate
-from django.contrib.auth.models import Group
 from django.core.management import call_command
 
 from evaluation.models import Answer, Experiment, Run, RunResult
 from evaluation.sample.pilot import LOGINS, PASSWORD
 from evaluation.sample.workflows import WORKFLOWS
-from panels.models import LanguageModel, Provider
+from panels.models import ChangeRequest, LanguageModel, Provider
+from panels.selectors.change_sides import votes_of
 from panels.simulator.answer_key import load_answer_key
+from tests.change_factories import make_group
 from tests.simulator_server import serve_simulator
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def groups(transactional_db: None) -> None:
     """The migration's groups: a test with transactions of its own empties the tables behind it."""
     for name in filter(None, LOGINS.values()):
-        Group.objects.get_or_create(name=name)
+        make_group(name)
 
 
 def _load(url: str) -> str:
@@ -39,6 +40,11 @@ def test_brings_three_workflows_and_one_finished_experiment_and_keeps_them() -> 
         assert Answer.objects.filter(run=finished).count() == finished.answers_wanted >= 600
         assert RunResult.objects.filter(run=finished).exists()
         assert Run.objects.filter(state=Run.State.QUEUED).count() == 2
+        states = ChangeRequest.objects.order_by("pk").values_list("state", flat=True)
+        assert list(states) == ["applied", "rejected", "submitted"]
+        waiting = ChangeRequest.objects.get(state="submitted")
+        assert len(votes_of(waiting)) == 1
+        assert waiting.evidence["differences"]["accuracy"]["n"] >= 200
         before = _counts()
         _load(server.base_url)
         assert _counts() == before
@@ -51,6 +57,7 @@ def _counts() -> tuple[int, ...]:
         Experiment.objects.count(),
         Run.objects.count(),
         Answer.objects.count(),
+        ChangeRequest.objects.count(),
         LanguageModel.objects.count(),
         Provider.objects.count(),
     )
