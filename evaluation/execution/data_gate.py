@@ -32,7 +32,8 @@ def require_run_gate(experiment: Experiment, *, now: datetime) -> None:
     if not models:
         return
     named = {each for each in (experiment.workflow, experiment.dataset_version.dataset.workflow) if each is not None}
-    for workflow in sorted(named, key=lambda each: each.pk) or [None]:
+    asking: list[Workflow | None] = [*sorted(named, key=lambda each: each.pk)] or [None]
+    for workflow in asking:
         policy = policy_of(workflow, purpose=Purpose.EVALUATION)
         require_gate(policy=policy, models=models, roles=asked_roles(experiment), today=contract_day(now))
 

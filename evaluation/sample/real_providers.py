@@ -9,7 +9,7 @@ from datetime import datetime
 from panels.fusion.clients.listing import ListingFailed
 from panels.models import Provider
 from panels.services.listings import take_over_listing
-from panels.services.providers import create_provider
+from panels.services.providers import InvalidProvider, create_provider
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,16 +24,24 @@ class RealProvider:
 def offer_real_providers(*, environ: Mapping[str, str], clock: Callable[[], datetime]) -> Iterator[str]:
     """Adds each provider whose key is set, with the models that it lists; yields a line of what came of it."""
     for real in known_providers(environ):
-        provider = Provider.objects.filter(slug=real.slug).first() or create_provider(
-            name=real.name,
-            slug=real.slug,
-            kind=real.kind,
-            base_url=real.base_url,
-            api_key_env=real.api_key_env,
-            by=None,
-            now=clock(),
-        )
-        yield _listing(provider, environ, clock)
+        try:
+            provider = Provider.objects.filter(slug=real.slug).first() or _create(real, clock)
+        except InvalidProvider as error:
+            yield f"{real.name} is not offered: {error}"
+        else:
+            yield _listing(provider, environ, clock)
+
+
+def _create(real: RealProvider, clock: Callable[[], datetime]) -> Provider:
+    return create_provider(
+        name=real.name,
+        slug=real.slug,
+        kind=real.kind,
+        base_url=real.base_url,
+        api_key_env=real.api_key_env,
+        by=None,
+        now=clock(),
+    )
 
 
 def known_providers(environ: Mapping[str, str]) -> Iterator[RealProvider]:

@@ -147,7 +147,9 @@ class Trace:
     def strays(self) -> bool:
         """Whether a reply came from where its provider's contract does not let it be made."""
         asked = () if self.arbiter is None else self.arbiter.questions
-        calls = (attempt.call for spoken in (*self.voices, *asked) for attempt in spoken.attempts)
+        attempts = [attempt for voice in self.voices for attempt in voice.attempts]
+        attempts += [attempt for question in asked for attempt in question.attempts]
+        calls = (attempt.call for attempt in attempts)
         return any((call.reused_from or call).region_allowed is False for call in calls)
 
     @property

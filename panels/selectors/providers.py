@@ -102,7 +102,7 @@ def hosting_providers() -> QuerySet[Provider]:
 
 
 def _filtered(wanted: ProviderFilter, today: date) -> QuerySet[Provider]:
-    rows = Provider.objects.annotate(
+    rows: QuerySet[Provider] = Provider.objects.annotate(
         available=Count("language_models", filter=Q(language_models__retired_at=None), distinct=True),
         contract_until=_speaking_until(today),
     )

@@ -55,3 +55,13 @@ def test_a_provider_that_does_not_list_is_offered_without_models(monkeypatch):
     (line,) = offer_real_providers(environ={"ANTHROPIC_API_KEY": "secret"}, clock=lambda: NOW)
     assert line == "Anthropic is offered without models: no answer. Add them on the Models page."
     assert Provider.objects.get().slug == "anthropic"
+
+
+@pytest.mark.django_db
+def test_a_server_in_a_private_network_is_named_and_stops_nothing(monkeypatch):
+    monkeypatch.setattr(listings, "list_models", lambda **_: ())
+    environ = {"OPENAI_API_KEY": "a", "OPENAI_BASE_URL": "https://10.0.0.1/v1", "ANTHROPIC_API_KEY": "b"}
+    refused, offered = offer_real_providers(environ=environ, clock=lambda: NOW)
+    assert "OpenAI-compatible server is not offered" in refused
+    assert "QUORUM_PRIVATE_PROVIDERS" in refused
+    assert offered.startswith("Anthropic is offered")
