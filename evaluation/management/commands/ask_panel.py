@@ -72,8 +72,6 @@ class Command(BaseCommand):
     def handle(self, *, panel: str, **options: Any) -> None:
         try:
             version, is_trial = _version(panel)
-            if is_trial:
-                self.stderr.write(_trial_words(version))
             answered = answer_question(
                 version=version,
                 wanted=_wanted(options),
@@ -91,7 +89,7 @@ class Command(BaseCommand):
 
     def _show(self, answered: Answered, *, version: PanelVersion, is_trial: bool, as_json: bool) -> None:
         """At once: whoever set a deadline does not wait for what comes after it."""
-        report = _as_json(answered, version, is_trial) if as_json else report_text(answered, version)
+        report = _as_json(answered, version, is_trial) if as_json else _as_text(answered, version, is_trial)
         self.stdout.write(report)
         self.stdout.flush()
         if late := late_members(answered):
@@ -103,9 +101,10 @@ def _as_json(answered: Answered, version: PanelVersion, is_trial: bool) -> str:
     return json.dumps(report, ensure_ascii=False, allow_nan=False)
 
 
-def _trial_words(version: PanelVersion) -> str:
+def _as_text(answered: Answered, version: PanelVersion, is_trial: bool) -> str:
     name = f"{version.panel.slug}@{version.number}"
-    return f"This is a trial: {name} is not the applied version of its panel. Live traffic needs an applied one."
+    trial = f"This is a trial: {name} is not the applied version of its panel. Live traffic needs an applied one."
+    return "\n".join([report_text(answered, version), *([trial] if is_trial else [])])
 
 
 def _clients_for(
