@@ -5,6 +5,7 @@ from django.urls import URLPattern, path
 from evaluation.views import (
     answers,
     api_keys,
+    change_requests,
     datasets,
     experiments,
     imports,
@@ -43,6 +44,8 @@ urlpatterns: list[URLPattern] = [
     path("answers/<int:pk>/", answers.show_answer, name="answer"),
     path("answers/<int:pk>/lineage/", answers.show_lineage, name="lineage"),
     path("answers/<int:pk>/lineage.json", answers.export_lineage, name="lineage-json"),
+    path("panels/<slug:slug>/v<int:number>/make-live/", change_requests.create, name="change-create"),
+    path("changes/<int:pk>/edit/", change_requests.edit, name="change-edit"),
     path("panels/<slug:slug>/answers/", answers.list_of_panel, name="panel-answers"),
     path("keys/", api_keys.list_keys, name="keys"),
     path("keys/new/", api_keys.create, name="key-create"),

@@ -13,6 +13,7 @@ from fusion_site.lib.csp import POLICY
 from fusion_site.lib.database import database_settings
 from fusion_site.lib.env import BASE_DIR, InvalidEnvironment, keep_secret, load_env
 from fusion_site.lib.logs import configure_structlog, logging_settings
+from fusion_site.lib.mail import mail_settings
 
 # Django's forms and admin classes take type parameters in its stubs only; this lets them take any at run time.
 django_stubs_ext.monkeypatch()
@@ -143,6 +144,12 @@ SECURE_REDIRECT_EXEMPT = ["^healthz$"]  # asked from inside, where there is no T
 SILENCED_SYSTEM_CHECKS = ["security.W021"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if ENV.quorum_https else None
 
+# Notices. Without a mail server they are printed where the process was started; the pages tell as well.
+
+PUBLIC_URL = ENV.public_url
+DEFAULT_FROM_EMAIL = ENV.quorum_email_from
+globals().update(mail_settings(ENV.quorum_email_url))
+
 # Background work. The database is the truth and a message only wakes a worker, so nothing here has to be kept.
 
 CELERY_BROKER_URL = ENV.celery_broker_url
@@ -164,6 +171,7 @@ CELERY_BEAT_SCHEDULE = {
     # A message that was not taken within its period would only repeat the next one.
     "sweep runs": {"task": "evaluation.sweep_runs", "schedule": 5.0, "options": {"expires": 5.0}},
     "sweep imports": {"task": "evaluation.sweep_imports", "schedule": 30.0, "options": {"expires": 30.0}},
+    "sweep changes": {"task": "panels.sweep_changes", "schedule": 15.0, "options": {"expires": 15.0}},
     "forget maps": {"task": "evaluation.forget_expired_maps", "schedule": 600.0, "options": {"expires": 600.0}},
 }
 

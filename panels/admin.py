@@ -1,4 +1,4 @@
-"""The inventory can be changed here by administrators, under the rules of its own pages; panels are read-only."""
+"""Administrators change the inventory here under the rules of its own pages; approvers decide; the rest is read."""
 
 from __future__ import annotations
 
@@ -7,23 +7,29 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 
+from panels.forms.change_requests import DecisionForm
 from panels.forms.models import model_initial
 from panels.forms.problems import show_problems
 from panels.models import (
     AuditEntry,
+    ChangeRequest,
     Contract,
     LanguageModel,
     Member,
     ModelPrice,
     Panel,
+    PanelApplication,
     PanelVersion,
     Provider,
     ProviderHealth,
 )
-from panels.policies import is_editable
+from panels.permissions import require_approver
+from panels.policies import WrongState, is_editable
+from panels.selectors.change_requests import read_change
+from panels.services.change_decisions import decide_change_request
 from panels.services.models import InvalidModel, ModelFacts, change_model, create_model, validate_facts
 from panels.services.providers import change_provider, create_provider, provider_problems
 
@@ -131,6 +137,70 @@ class ReadOnly:
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+
+@admin.register(ChangeRequest)
+class ChangeRequestAdmin(ReadOnly, admin.ModelAdmin[ChangeRequest]):
+    """The approvers' home: one request at a time, with its diff and evidence; nothing is decided in bulk."""
+
+    change_form_template = "admin/panels/change_request.html"
+    actions = None
+    list_display = ["__str__", "panel", "candidate_number", "state", "tier", "created_by", "submitted_at", "expires_at"]
+    list_filter = ["state", "tier", "is_rollback", "panel"]
+    list_select_related = ["panel", "candidate", "created_by"]
+    search_fields = ["panel__name", "summary", "created_by__username"]
+    ordering = ["-created_at", "-pk"]
+    fields = [
+        "panel", "candidate", "base", "summary", "state", "tier", "policy", "envelope", "makes_baseline", "revision",
+        "signed_hash", "evidence_hash", "created_by", "created_at", "submitted_at", "expires_at", "scheduled_for",
+        "refusal",
+    ]  # fmt: skip
+
+    @admin.display(description="version", ordering="candidate__number")
+    def candidate_number(self, request: ChangeRequest) -> str:
+        return f"v{request.candidate.number}"
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        change = self.get_object(request, object_id)
+        if change is None or not self.has_view_permission(request, change):
+            return super().change_view(request, object_id, form_url, extra_context)
+        form = DecisionForm(initial={"signed_hash": change.signed_hash})
+        if request.method == "POST":
+            form = DecisionForm(request.POST)
+            if self._decide(request, change, form):
+                return HttpResponseRedirect(request.path)
+            request.method = "GET"  # the page is shown again with what is wrong
+        page = read_change(change, person=request.user, now=timezone.now())
+        return super().change_view(request, object_id, form_url, {"page": page, "decision_form": form})
+
+    def _decide(self, request: HttpRequest, change: ChangeRequest, form: DecisionForm) -> bool:
+        person = require_approver(request.user)
+        if not form.is_valid():
+            return False
+        try:
+            decide_change_request(request=change, by=person, now=timezone.now(), **form.cleaned_data)
+        except WrongState as refusal:
+            form.add_error(None, str(refusal))
+            return False
+        self.message_user(request, "Your decision is kept. It shows to others once all have decided.")
+        return True
+
+
+@admin.register(PanelApplication)
+class PanelApplicationAdmin(ReadOnly, admin.ModelAdmin[PanelApplication]):
+    """What was live, and when; the newest first."""
+
+    actions = None
+    list_display = ["panel", "number", "version_number", "applied_at", "applied_by"]
+    list_filter = ["panel"]
+    list_select_related = ["panel", "version", "applied_by"]
+    ordering = ["-applied_at", "-pk"]
+
+    @admin.display(description="version", ordering="version__number")
+    def version_number(self, application: PanelApplication) -> str:
+        return f"v{application.version.number}"
 
 
 class MemberInline(ReadOnly, admin.TabularInline[Member, PanelVersion]):

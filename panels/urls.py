@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from panels.views import audit, models, panels, providers, versions
+from panels.views import audit, change_requests, models, panels, providers, versions
 
 app_name = "panels"
 
@@ -26,4 +26,14 @@ urlpatterns = [
     path("panels/<slug:slug>/new-version/", panels.create_version, name="version-create"),
     path("panels/<slug:slug>/v<int:number>/", versions.show, name="version"),
     path("panels/<slug:slug>/v<int:number>/spec.json", versions.export_spec, name="version-spec"),
+    path("panels/<slug:slug>/v<int:number>/roll-back/", change_requests.go_back, name="roll-back"),
+    path("changes/", change_requests.list_all, name="changes"),
+    path("changes/waiting/", change_requests.count_waiting, name="changes-waiting"),
+    path("changes/<int:pk>/", change_requests.show, name="change"),
+    path("changes/<int:pk>/decide/", change_requests.decide, name="change-decide"),
+    path("changes/<int:pk>/submit/", change_requests.submit, name="change-submit"),
+    path("changes/<int:pk>/withdraw/", change_requests.withdraw, name="change-withdraw"),
+    path("changes/<int:pk>/apply/", change_requests.apply, name="change-apply"),
+    path("changes/<int:pk>/schedule/", change_requests.schedule, name="change-schedule"),
+    path("changes/<int:pk>/unschedule/", change_requests.unschedule, name="change-unschedule"),
 ]

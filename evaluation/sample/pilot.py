@@ -13,6 +13,7 @@ from evaluation.execution.work import work_run
 from evaluation.intake.checking import DatasetFiles, ReadingChoices
 from evaluation.intake.files import SourceFile
 from evaluation.models import DatasetVersion, Experiment, Run, Workflow
+from evaluation.sample.change_requests import open_sample_changes
 from evaluation.sample.workflows import SALES, WORKFLOWS, SamplePanel, SampleWorkflow
 from evaluation.services.experiments import ArmSpec, create_experiment
 from evaluation.services.imports import import_files
@@ -81,6 +82,8 @@ def _start(experiment: Experiment, clock: Clock, *, here: bool) -> Run:
     )
     if here:
         work_run(run_id=run.pk, worker=f"sample:{os.getpid()}", clients_for=clients_for, clock=clock)
+        run.refresh_from_db()
+        open_sample_changes(run, clock=clock)
     return run
 
 

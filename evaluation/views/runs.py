@@ -38,6 +38,7 @@ from fusion_site.lib.export import CONTENT_TYPES, export_response
 from fusion_site.lib.htmx import render_page, wanted_fragment
 from panels.gate import GateClosed
 from panels.gateway import MissingKey
+from panels.permissions import may_request_changes
 from panels.selectors.audit import audit_head
 
 _REFUSALS = (WrongState, CapTooLow, NothingToRetry, RetiredModel, UnknownPrice, MissingKey, GateClosed)
@@ -128,6 +129,7 @@ def _run_context(request: HttpRequest, run: Run, heads: Heads) -> dict[str, Any]
         "experiment": run.experiment,
         "now": timezone.now(),
         "may_run": may_run_experiments(request.user),
+        "may_request_changes": may_request_changes(request.user),
         "who_may": WHO_RUNS_EXPERIMENTS,
         "is_pausable": is_pausable(run),
         "is_resumable": is_resumable(run),

@@ -12,6 +12,8 @@ import dj_database_url
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from fusion_site.lib.mail import mail_settings
+
 BASE_DIR = Path(__file__).resolve().parents[2]
 EMBEDDED_BROKER = "quorum-files://localhost"
 BROKER_SCHEMES = ("amqp", "amqps", "memory", "pyamqp", "quorum-files", "redis", "rediss", "sentinel")
@@ -36,6 +38,9 @@ REMEDIES = {
     "QUORUM_SIMULATOR_PORT": "Set it to a free port from 1 to 65535; the default is 8765.",
     "QUORUM_WORKER_THREADS": "Set it to a number from 1 to 64; the default is 4.",
     "QUORUM_MAX_UPLOAD_MB": "Set it to a number of megabytes from 1 to 4096; the default is 256.",
+    "QUORUM_PUBLIC_URL": "Set it to the address of the service, for example https://quorum.example.com, or unset it.",
+    "QUORUM_EMAIL_URL": "Set it to smtp://user:password@host:587 (smtps:// for TLS from the start), or unset it.",
+    "QUORUM_EMAIL_FROM": "Set it to the address that notices come from, for example quorum@example.com.",
     "QUORUM_PRIVATE_PROVIDERS": "Set it to true where providers may stand in private networks, else false.",
     "QUORUM_DB_POOL_SIZE": "Set it to a number from 1 to 200; the default is 10.",
 }
@@ -67,6 +72,9 @@ class Env(BaseSettings):
     quorum_simulator_port: Port = 8765
     quorum_worker_threads: Annotated[int, Field(ge=1, le=64)] = 4
     quorum_db_pool_size: Annotated[int, Field(ge=1, le=200)] = 10
+    quorum_public_url: str | None = None
+    quorum_email_url: str | None = None
+    quorum_email_from: str = "quorum@localhost"
     quorum_max_upload_mb: Annotated[int, Field(ge=1, le=4096)] = 256
 
     @field_validator("allowed_hosts", "csrf_trusted_origins", mode="before")
@@ -98,6 +106,20 @@ class Env(BaseSettings):
             raise ValueError("the part before :// is not a known broker")
         return value
 
+    @field_validator("quorum_public_url")
+    @classmethod
+    def require_web_address(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError("it does not begin with http:// or https://")
+        return None if value is None else value.rstrip("/")
+
+    @field_validator("quorum_email_url")
+    @classmethod
+    def require_mail_server(cls, value: str | None) -> str | None:
+        if value is not None:
+            mail_settings(value)
+        return value
+
     @field_validator("time_zone")
     @classmethod
     def require_known_zone(cls, value: str) -> str:
@@ -116,6 +138,11 @@ class Env(BaseSettings):
         if not os.access(folder, os.W_OK | os.X_OK):
             raise ValueError(f"{folder} cannot be written to")
         return folder
+
+    @property
+    def public_url(self) -> str:
+        """Where people reach the service, for links in mails."""
+        return self.quorum_public_url or f"http://127.0.0.1:{self.quorum_port}"
 
     @property
     def uses_embedded_broker(self) -> bool:

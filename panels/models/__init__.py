@@ -1,4 +1,5 @@
 from panels.models.audit_entry import AuditEntry
+from panels.models.change_request import ChangeContributor, ChangeDecision, ChangeRequest, PanelApplication
 from panels.models.contract import Contract, YesNoUnknown
 from panels.models.data_class import DataClass, SeatRole
 from panels.models.language_model import LanguageModel
@@ -9,12 +10,16 @@ from panels.models.provider_health import ProviderHealth
 
 __all__ = [
     "AuditEntry",
+    "ChangeContributor",
+    "ChangeDecision",
+    "ChangeRequest",
     "Contract",
     "DataClass",
     "LanguageModel",
     "Member",
     "ModelPrice",
     "Panel",
+    "PanelApplication",
     "PanelVersion",
     "Provider",
     "ProviderHealth",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from panels.fusion.pricing import dollars_from_nanousd
 from panels.fusion.types import ArbiterWhen
-from panels.specs import ArbiterSpec, MemberSpec, PanelSpec
+from panels.specs import ArbiterSpec, MemberSpec, PanelSpec, StageSpec
 
 Seat = tuple[int, int]  # inventory key, and which of the equal ones it is
 
@@ -68,6 +68,12 @@ def changes_between(old: PanelSpec, new: PanelSpec, *, names: Mapping[int, str])
     changed = (*_schedule_changes(old, new), *_arbiter_changes(old, new, names), *_live_changes(old, new))
     settings = (*(setting for setting in changed if setting.is_changed), *_order_change(before, after, names))
     return VersionChanges(settings=settings, members=(*kept, *gone))
+
+
+def changes_from_nothing(new: PanelSpec, *, names: Mapping[int, str]) -> VersionChanges:
+    """All of the first version that is to be applied, as if a panel without members had been there."""
+    empty = tuple(StageSpec(members=(), settles=stage.settles) for stage in new.stages)
+    return changes_between(PanelSpec(strategy=new.strategy, stages=empty), new, names=names)
 
 
 def weight_words(member: MemberSpec) -> str:

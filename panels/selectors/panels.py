@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -12,6 +12,7 @@ from django.db.models import Count, Exists, F, Max, OuterRef, Prefetch, Q, Query
 
 from fusion_site.lib.paging import Order, Page, page_of
 from panels.models import LanguageModel, Member, Panel, PanelVersion, Provider
+from panels.selectors.applications import all_applied_numbers, applied_numbers, version_states
 from panels.selectors.changes import VersionChanges, changes_between
 from panels.selectors.orders import chosen_order
 from panels.specs import spec_of
@@ -21,6 +22,7 @@ PANEL_COLUMNS = (
     "slug",
     "name",
     "version",
+    "applied",
     "strategy",
     "members",
     "stages",
@@ -54,11 +56,12 @@ class PanelFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PanelRow:
-    """A panel by its latest version."""
+    """A panel by its latest version; ``applied`` is the number of the live one, None where none was ever applied."""
 
     version: PanelVersion
     members: tuple[Member, ...]
     stages: int
+    applied: int | None = None
 
     @property
     def panel(self) -> Panel:
@@ -89,23 +92,26 @@ class PanelList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionRow:
-    """A version, and what changed against the one before it; None for the first."""
+    """A version, and what changed against the one before it; None for the first. ``state`` is blank if a draft."""
 
     version: PanelVersion
     changes: VersionChanges | None
+    state: str = ""
 
 
 def list_panels(wanted: PanelFilter, *, sort: str = "", after: str = "", before: str = "") -> PanelList:
     rows = filtered_versions(wanted)
     order = chosen_order(_ORDERS, sort, default="name")
     page = page_of(with_members(rows), order=order, after=after or None, before=before or None)
-    return PanelList(page=page.map(_panel_row), total=rows.count())
+    applied = applied_numbers(version.panel_id for version in page.rows)
+    return PanelList(page=page.map(lambda version: _panel_row(version, applied)), total=rows.count())
 
 
 def exported_panels(wanted: PanelFilter, *, sort: str = "") -> Iterator[dict[str, Any]]:
     """One row a panel under PANEL_COLUMNS."""
     rows = chosen_order(_ORDERS, sort, default="name").sorted(with_members(filtered_versions(wanted)))
-    return (_export_row(_panel_row(version)) for version in rows.iterator(chunk_size=500))
+    applied = all_applied_numbers()
+    return (_export_row(_panel_row(version, applied)) for version in rows.iterator(chunk_size=500))
 
 
 def filtered_versions(wanted: PanelFilter) -> QuerySet[PanelVersion]:
@@ -136,9 +142,13 @@ def list_versions(panel: Panel, *, after: str = "", before: str = "") -> Page[Ve
     )
     older = previous_version(page.rows[-1]) if page.rows else None
     chain = [*page.rows, *([older] if older else [])]
-    rows = [VersionRow(version=new, changes=version_changes(old, new)) for new, old in pairwise(chain)]
-    if older is None and page.rows:
-        rows.append(VersionRow(version=page.rows[-1], changes=None))
+    states = version_states(panel)
+    changes = [(new, version_changes(old, new)) for new, old in pairwise(chain)]
+    first = [(page.rows[-1], None)] if older is None and page.rows else []
+    rows = [
+        VersionRow(version=version, changes=found, state=states.get(version.pk, ""))
+        for version, found in (*changes, *first)
+    ]
     return Page(rows=tuple(rows), previous_key=page.previous_key, next_key=page.next_key)
 
 
@@ -183,9 +193,10 @@ def _seats(**wanted: object) -> QuerySet[Member]:
     return Member.objects.filter(version=OuterRef("pk"), **wanted)
 
 
-def _panel_row(version: PanelVersion) -> PanelRow:
+def _panel_row(version: PanelVersion, applied: Mapping[int, int]) -> PanelRow:
     members = tuple(version.members.all())
-    return PanelRow(version=version, members=members, stages=len({member.stage for member in members}))
+    stages = len({member.stage for member in members})
+    return PanelRow(version=version, members=members, stages=stages, applied=applied.get(version.panel_id))
 
 
 def latest_number(panel: Panel) -> int:
@@ -198,6 +209,7 @@ def _export_row(row: PanelRow) -> dict[str, Any]:
         "slug": version.panel.slug,
         "name": version.panel.name,
         "version": version.number,
+        "applied": row.applied,
         "strategy": version.strategy,
         "members": len(row.members),
         "stages": row.stages,

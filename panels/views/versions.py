@@ -7,7 +7,8 @@ from django.views.decorators.http import require_safe
 
 from fusion_site.lib.htmx import render_page
 from panels.models import Panel, PanelVersion
-from panels.permissions import WHO_EDITS_PANELS, may_edit_panels
+from panels.permissions import WHO_EDITS_PANELS, may_apply, may_edit_panels, may_request_changes
+from panels.selectors.applications import applied_version, approved_baseline
 from panels.selectors.costs import Tokens
 from panels.selectors.panels import list_versions, with_members
 from panels.selectors.versions import VersionPage, read_version, spec_json
@@ -44,7 +45,11 @@ def show_latest(request: HttpRequest, slug: str) -> HttpResponse:
     panel = get_object_or_404(Panel.objects.select_related("created_by"), slug=slug)
     versions = list_versions(panel, after=request.GET.get("after", ""), before=request.GET.get("before", ""))
     page = _load(request, panel, None)
-    return _version_page(request, "panels/panel.html", page, versions=versions)
+    return _version_page(request, "panels/panel.html", page, versions=versions, **_live(request, panel))
+
+
+def _live(request: HttpRequest, panel: Panel) -> dict[str, object]:
+    return {"baseline": approved_baseline(panel), "may_apply": may_apply(request.user)}
 
 
 @require_safe
@@ -70,6 +75,8 @@ def _version_page(request: HttpRequest, template: str, page: VersionPage, **more
         "now": timezone.now(),
         "may_edit": may_edit_panels(request.user),
         "who_edits": WHO_EDITS_PANELS,
+        "applied": applied_version(page.version.panel),
+        "may_request": may_request_changes(request.user),
         "shows_simulated": page.shows_simulated,
         **more,
     }

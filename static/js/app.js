@@ -137,16 +137,20 @@
   const here = $('.site-nav [aria-current]');
   if (here && strip.scrollWidth > strip.clientWidth) strip.scrollLeft = here.offsetLeft - 16;
 
-  /* how many items wait for a reviewer, beside the last entry; a page never waits for it */
-  const showWaiting = (waiting) => {
-    if (!waiting) return;
+  /* how many items wait for a person, beside the entry they belong to; a page never waits for it */
+  const showWaiting = (waiting, link, what) => {
+    if (!waiting || !link) return;
     const count = document.createElement('span');
     count.className = 'count';
     count.textContent = waiting > 999 ? '999+' : waiting;
-    count.title = `${waiting} items wait for you`;
-    $('.site-nav li:last-child a').append(count);
+    count.title = `${waiting} ${what} wait for you`;
+    link.append(count);
   };
-  if (strip?.dataset.waiting) fetch(strip.dataset.waiting).then((reply) => reply.json()).then((found) => showWaiting(found.waiting)).catch(() => {});
+  const askWaiting = (address, link, what) => {
+    if (address) fetch(address).then((reply) => reply.json()).then((found) => showWaiting(found.waiting, link, what)).catch(() => {});
+  };
+  askWaiting(strip?.dataset.waiting, $('.site-nav li:last-child a'), 'items');
+  askWaiting(strip?.dataset.changes, $('.site-nav a[href="/changes/"]'), 'changes');
 
   /* the in-page index marks the section in view */
   const index = $('[data-index]');

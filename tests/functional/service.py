@@ -21,8 +21,8 @@ from panels.simulator.answer_key import load_answer_key
 from tests.simulator_server import SimulatorServer, serve_simulator
 
 PASSWORD = "a long enough word"
-MANAGER, VIEWER, AUDITOR = "mira", "vic", "cleo"
-GROUPS = {MANAGER: "product manager", VIEWER: "viewer", AUDITOR: "compliance"}
+MANAGER, VIEWER, APPROVER, AUDITOR = "mira", "vic", "ada", "cleo"
+GROUPS = {MANAGER: "product manager", VIEWER: "viewer", APPROVER: "approver", AUDITOR: "compliance"}
 # Slow enough for a person to pause a run of some hundred answers.
 SLOW_MS = 120
 _MOST_SECONDS = 60

@@ -9,6 +9,7 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Page
 
+from panels.models import ChangeRequest
 from tests.functional.browsing import OpenPage
 from tests.functional.looks import (
     NARROW,
@@ -20,7 +21,7 @@ from tests.functional.looks import (
     shorten_tables,
 )
 from tests.functional.sample import Sample
-from tests.functional.service import AUDITOR, MANAGER, VIEWER
+from tests.functional.service import APPROVER, AUDITOR, MANAGER, VIEWER
 
 Address: TypeAlias = Callable[[Sample], str]
 
@@ -39,6 +40,10 @@ def _of_import(kind: str) -> Address:
 
 def _of_panel(name: str, *numbers: int) -> Address:
     return lambda sample: reverse(name, args=[sample.panel.panel.slug, *numbers])
+
+
+def _of_change(state: str) -> Address:
+    return lambda _: reverse("panels:change", args=[ChangeRequest.objects.get(state=state).pk])
 
 
 PAGES: dict[str, Address] = {
@@ -78,6 +83,11 @@ PAGES: dict[str, Address] = {
     "panel-version": _of_panel("panels:version", 1),
     "panel-new": _to("panels:panel-create"),
     "panel-new-version": _of_panel("panels:version-create"),
+    "changes": _to("panels:changes"),
+    "changes-none": _to("panels:changes", "?q=nothing+is+called+so"),
+    "change-applied": _of_change("applied"),
+    "change-rejected": _of_change("rejected"),
+    "change-new": _of_panel("evaluation:change-create", 2),
     "models": _to("panels:models"),
     "model": lambda s: reverse("panels:model", args=[s.model.pk]),
     "model-new": _to("panels:model-create"),
@@ -108,6 +118,10 @@ def test_the_audit_page_is_sound(open_page: OpenPage, sample: Sample) -> None:
 
 def test_the_page_of_a_refusal_is_sound(open_page: OpenPage) -> None:
     assert _look_at(open_page(VIEWER), reverse("evaluation:experiment-create"), "refused") == {}
+
+
+def test_a_change_that_waits_is_sound_for_whoever_decides(open_page: OpenPage, sample: Sample) -> None:
+    assert _look_at(open_page(APPROVER), _of_change("submitted")(sample), "change-waiting") == {}
 
 
 def _look_at(page: Page, address: str, name: str) -> dict[str, list[str]]:

@@ -12,7 +12,8 @@ from django.test import Client
 
 from evaluation.models import Answer, ApiKey, DatasetVersion, LiveRequest, ReviewAssignment, ReviewSession, Run
 from evaluation.services.api_keys import create_api_key
-from panels.models import PanelVersion
+from panels.models import ChangeRequest, PanelVersion
+from tests.change_factories import make_draft
 from tests.factories import (
     NOW,
     make_dataset_version,
@@ -37,6 +38,7 @@ class World:
     people: dict[str, User]
     sessions: dict[str, str]
     version: PanelVersion
+    change: ChangeRequest
     dataset: DatasetVersion
     run: Run
     answer: Answer
@@ -68,6 +70,7 @@ def make_world() -> World:
         people=people,
         sessions={role: _session_of(person) for role, person in people.items()},
         version=version,
+        change=make_draft(version, by=people["product manager"]),
         dataset=dataset,
         run=run,
         answer=_answer(version),

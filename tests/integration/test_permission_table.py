@@ -32,6 +32,9 @@ GOVERNORS = INVENTORY | {"compliance"}
 KEYS = MANAGERS | {"administrator"}
 AUDITORS = frozenset({"compliance", "administrator", SUPERUSER})
 PEOPLE = frozenset({"administrator", SUPERUSER})
+# Being allowed everything is no vote.
+DECIDERS = frozenset({"approver", "compliance"})
+APPLIERS = MANAGERS | {"approver"}
 REVIEWER = frozenset({"reviewer"})
 DISPUTES = MANAGERS | {"adjudicator"}
 ROOT = frozenset({SUPERUSER})
@@ -63,6 +66,10 @@ def _panel(world: World) -> dict[str, Any]:
 
 def _version(world: World) -> dict[str, Any]:
     return {"slug": world.version.panel.slug, "number": 1}
+
+
+def _change(world: World) -> dict[str, Any]:
+    return {"pk": world.change.pk}
 
 
 def _dataset(world: World) -> dict[str, Any]:
@@ -115,6 +122,19 @@ PAGES: dict[str, Page] = {
     "panels:version-create": Page(read=MANAGERS, write=MANAGERS, args=_panel),
     "panels:version": Page(read=READERS, args=_version),
     "panels:version-spec": Page(read=READERS, args=_version),
+    # What becomes live
+    "panels:roll-back": Page(write=APPLIERS, args=_version),
+    "panels:changes": Page(read=READERS),
+    "panels:changes-waiting": Page(read=READERS),
+    "panels:change": Page(read=READERS, args=_change),
+    "panels:change-decide": Page(write=DECIDERS, args=_change),
+    "panels:change-submit": Page(write=MANAGERS, args=_change),
+    "panels:change-withdraw": Page(write=MANAGERS, args=_change),
+    "panels:change-apply": Page(write=APPLIERS, args=_change),
+    "panels:change-schedule": Page(write=APPLIERS, args=_change),
+    "panels:change-unschedule": Page(write=APPLIERS, args=_change),
+    "evaluation:change-create": Page(read=MANAGERS, write=MANAGERS, args=_version),
+    "evaluation:change-edit": Page(read=MANAGERS, write=MANAGERS, args=_change),
     # Datasets, experiments, runs, answers
     # Sends who only reviews on to their sessions, whatever they ask.
     "evaluation:overview": Page(read=MEMBERS, write=MEMBERS - READERS),
@@ -209,6 +229,8 @@ MODELS: dict[str, Rights] = {
     "panels.panel": RECORD,
     "panels.panelversion": RECORD,
     "panels.member": RECORD,
+    "panels.changerequest": RECORD,
+    "panels.panelapplication": RECORD,
     "panels.providerhealth": Rights(),
     "evaluation.workflow": RECORD,
     "evaluation.dataset": RECORD,

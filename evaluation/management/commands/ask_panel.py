@@ -29,6 +29,7 @@ from panels.fusion.types import AnswerKind, Message, ModelClient, Question
 from panels.gate import GateClosed
 from panels.gateway import MissingKey, open_clients
 from panels.models import LanguageModel, PanelVersion
+from panels.selectors.applications import applied_number
 from panels.selectors.panels import with_members
 
 _NO_ANSWER = 1
@@ -43,7 +44,7 @@ class Command(BaseCommand):
     help = "Puts a question to a panel, here and now, and says how the answer came about and what it cost."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("panel", help="the panel's slug, its latest version; or slug@2 for another")
+        parser.add_argument("panel", help="the panel's slug, its applied version; or slug@2 for another, on trial")
         parser.add_argument("question", help="what to ask; - reads it from standard input")
         parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
         parser.add_argument(
@@ -68,13 +69,13 @@ class Command(BaseCommand):
 
     def handle(self, *, panel: str, **options: Any) -> None:
         try:
-            version = _version(panel)
+            version, is_trial = _version(panel)
             answered = answer_question(
                 version=version,
                 wanted=_wanted(options),
                 clients_for=_clients_for,
                 clock=timezone.now,
-                on_answer=partial(self._show, version=version, as_json=options["json"]),
+                on_answer=partial(self._show, version=version, is_trial=is_trial, as_json=options["json"]),
             )
         except _REFUSED as error:
             raise CommandError(str(error), returncode=_BAD_REQUEST) from error
@@ -84,16 +85,24 @@ class Command(BaseCommand):
         if answered.live.reason:
             sys.exit(_NO_ANSWER)
 
-    def _show(self, answered: Answered, *, version: PanelVersion, as_json: bool) -> None:
+    def _show(self, answered: Answered, *, version: PanelVersion, is_trial: bool, as_json: bool) -> None:
         """At once: whoever set a deadline does not wait for what comes after it."""
-        self.stdout.write(_as_json(answered, version) if as_json else report_text(answered, version))
+        report = _as_json(answered, version, is_trial) if as_json else _as_text(answered, version, is_trial)
+        self.stdout.write(report)
         self.stdout.flush()
         if late := late_members(answered):
             self.stderr.write(f"Waiting for what was late, to record it: {', '.join(late)}.")
 
 
-def _as_json(answered: Answered, version: PanelVersion) -> str:
-    return json.dumps(report_json(answered, version), ensure_ascii=False, allow_nan=False)
+def _as_json(answered: Answered, version: PanelVersion, is_trial: bool) -> str:
+    report = {**report_json(answered, version), "trial": is_trial}
+    return json.dumps(report, ensure_ascii=False, allow_nan=False)
+
+
+def _as_text(answered: Answered, version: PanelVersion, is_trial: bool) -> str:
+    name = f"{version.panel.slug}@{version.number}"
+    trial = f"This is a trial: {name} is not the applied version of its panel. Live traffic needs an applied one."
+    return "\n".join([report_text(answered, version), *([trial] if is_trial else [])])
 
 
 def _clients_for(
@@ -103,16 +112,22 @@ def _clients_for(
     return open_clients(models, concurrency=concurrency, environ=os.environ)
 
 
-def _version(panel: str) -> PanelVersion:
+def _version(panel: str) -> tuple[PanelVersion, bool]:
+    """The version that was asked for, and whether that is a trial: it is not the applied one.
+
+    Without a number it is the applied version, or where none was ever applied the latest, on trial.
+    """
     slug, _, number = panel.partition("@")
     versions = with_members(PanelVersion.objects.filter(panel__slug=slug)).order_by("-number")
     if number and not (number.isascii() and number.isdigit()):
         raise _bad(f"“{panel}” names no version; write {slug}@2 for the second.")
-    found = (versions.filter(number=int(number)) if number else versions).first()
+    applied = applied_number(slug)
+    wanted = int(number) if number else applied
+    found = (versions if wanted is None else versions.filter(number=wanted)).first()
     if found is None:
         known = ", ".join(PanelVersion.objects.order_by("panel__slug").values_list("panel__slug", flat=True).distinct())
         raise _bad(f"There is no panel {panel}. There are: {known or 'none yet'}.")
-    return found
+    return found, found.number != applied
 
 
 def _wanted(options: dict[str, Any]) -> Wanted:

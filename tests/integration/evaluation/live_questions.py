@@ -14,6 +14,7 @@ from panels.models import LanguageModel, PanelVersion
 from panels.selectors.panels import with_members
 from panels.specs import inventory_key
 from tests.factories import NOW, make_model, make_panel_version, make_provider
+from tests.triggers import rewrite
 from tests.unit.panels.fusion.live_panels import ScriptedModel, ask, model
 
 
@@ -49,7 +50,7 @@ class Helpdesk:
 
     def change(self, **columns: Any) -> None:
         """Of the version: its timing, its ceiling."""
-        PanelVersion.objects.filter(pk=self.version.pk).update(**columns)
+        rewrite(PanelVersion.objects.filter(pk=self.version.pk), **columns)
 
 
 def make_helpdesk(

@@ -3,10 +3,13 @@ from __future__ import annotations
 import json
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import DatabaseError
 from django.test import override_settings
 from django.urls import reverse
+
+from fusion_site.celery import app
 
 
 @pytest.fixture
@@ -125,3 +128,8 @@ def test_an_unknown_address_shows_the_page_for_it(client):
 
     assert response.status_code == 404
     assert "Quorum" in response.content.decode()
+
+
+def test_a_worker_knows_every_task_of_the_schedule():
+    app.loader.import_default_modules()
+    assert {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()} <= set(app.tasks)

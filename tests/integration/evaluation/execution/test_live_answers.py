@@ -22,6 +22,7 @@ from panels.services.panels import add_version
 from panels.specs import spec_of
 from tests.factories import NOW, make_model, make_panel_version, make_provider
 from tests.integration.evaluation.live_questions import Helpdesk, at, make_helpdesk
+from tests.triggers import rewrite
 from tests.unit.panels.fusion.arbitrated import written_synthesis
 from tests.unit.panels.fusion.live_panels import CHOICE, ScriptedModel, ask, dead, model, said
 
@@ -192,7 +193,7 @@ def everything_stored() -> str:
 
 
 def in_house(desk: Helpdesk, *names: str) -> None:
-    desk.version.members.filter(model__name__in=names).update(in_house=True)
+    rewrite(desk.version.members.filter(model__name__in=names), in_house=True)
 
 
 def echo(request: ModelRequest) -> str:

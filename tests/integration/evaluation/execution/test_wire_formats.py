@@ -25,6 +25,7 @@ from tests.factories import (
 )
 from tests.integration.evaluation.execution.scripted_clients import Clock
 from tests.simulator_server import serve_simulator
+from tests.triggers import rewrite
 
 NAMES = tuple(CATALOGUE)[:3]
 
@@ -72,7 +73,7 @@ def test_a_panel_gives_equal_ballots_over_both_wire_formats():
 def test_the_worst_case_is_reserved_for_the_body_that_is_sent(kind, written_by):
     model = make_model(provider=make_provider(kind=kind), price=(1_000_000_000, 2_000_000_000))
     seated = make_panel_version([[model]], max_tokens=10)
-    seated.members.update(seed=12345)
+    rewrite(seated.members.all(), seed=12345)
     run = make_run(make_experiment([seated], version=make_dataset_version(examples=1)))
     plan = load_plan(run.pk, now=NOW)
     (unit,) = load_batch(plan, run.batches.get()).units

@@ -4,7 +4,7 @@ from io import StringIO
 
 import pytest
 from django.contrib.auth import authenticate
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.utils import timezone
 
@@ -13,8 +13,10 @@ from evaluation.sample.pilot import LOGINS, PASSWORD
 from evaluation.sample.review import offer_review
 from evaluation.sample.workflows import WORKFLOWS
 from evaluation.services.review_slots import claim_slots
-from panels.models import LanguageModel, Provider
+from panels.models import ChangeRequest, LanguageModel, Provider
+from panels.selectors.change_sides import votes_of
 from panels.simulator.answer_key import load_answer_key
+from tests.change_factories import make_group
 from tests.simulator_server import serve_simulator
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -24,7 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def groups(transactional_db: None) -> None:
     """The migration's groups: a test with transactions of its own empties the tables behind it."""
     for name in filter(None, LOGINS.values()):
-        Group.objects.get_or_create(name=name)
+        make_group(name)
 
 
 def _load(url: str) -> str:
@@ -43,6 +45,11 @@ def test_brings_three_workflows_and_one_finished_experiment_and_keeps_them() -> 
         assert RunResult.objects.filter(run=finished).exists()
         assert Run.objects.filter(state=Run.State.QUEUED).count() == 2
         assert_ready_to_review(finished)
+        states = ChangeRequest.objects.order_by("pk").values_list("state", flat=True)
+        assert list(states) == ["applied", "rejected", "submitted"]
+        waiting = ChangeRequest.objects.get(state="submitted")
+        assert len(votes_of(waiting)) == 1
+        assert waiting.evidence["differences"]["accuracy"]["n"] >= 200
         before = _counts()
         _load(server.base_url)
         assert _counts() == before
@@ -76,6 +83,7 @@ def _counts() -> tuple[int, ...]:
         Experiment.objects.count(),
         Run.objects.count(),
         Answer.objects.count(),
+        ChangeRequest.objects.count(),
         LanguageModel.objects.count(),
         Provider.objects.count(),
     )

@@ -8,8 +8,10 @@ from bs4 import BeautifulSoup
 from evaluation.models import Answer, Call, RecordedOutput
 from evaluation.selectors.answers import answers_with_lineage, trace_of
 from evaluation.selectors.items import ItemFilter
+from panels.models import PanelVersion
 from tests.factories import make_model
 from tests.integration.evaluation.finished_runs import FinishedRun, make_finished_run
+from tests.triggers import rewrite
 
 pytestmark = pytest.mark.django_db
 
@@ -169,7 +171,7 @@ def test_lineage_names_data_panel_and_what_the_provider_said(viewer, made):
 def test_a_stage_says_why_the_schedule_went_on(made):
     answer = made.answers(made.panel)[1]
     Call.objects.filter(answer=answer, seat=2).update(stage=1)
-    answer.arm.panel_version.__class__.objects.filter(pk=answer.arm.panel_version_id).update(stop_at=0.9)
+    rewrite(PanelVersion.objects.filter(pk=answer.arm.panel_version_id), stop_at=0.9)
     Answer.objects.filter(pk=answer.pk).update(stages_called=2, settled=True)
     words = [stage.words for stage in trace(answer).stages]
     assert words == [

@@ -7,8 +7,21 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
-from panels.models import AuditEntry, Member, ModelPrice, PanelVersion, Provider, ProviderHealth
+from panels.fusion.types import StrategyName
+from panels.models import (
+    AuditEntry,
+    ChangeContributor,
+    ChangeDecision,
+    ChangeRequest,
+    Member,
+    ModelPrice,
+    PanelApplication,
+    PanelVersion,
+    Provider,
+    ProviderHealth,
+)
 from panels.services.audit import record_audit
+from tests.change_factories import make_applied, make_draft, make_first_version
 from tests.constraints import Check, Unique, constraints_of, refuse
 from tests.factories import NOW, make_contract, make_model, make_panel_version, make_provider, make_user
 
@@ -20,12 +33,7 @@ def make_version() -> PanelVersion:
 
 
 def make_arbitrated() -> PanelVersion:
-    version = make_version()
-    arbiter = {"arbiter_model": make_model(), "arbiter_prompt": "synthesis-1"}
-    for name, value in {**arbiter, "strategy": "synthesis"}.items():
-        setattr(version, name, value)
-    version.save()
-    return version
+    return make_panel_version([[make_model()]], strategy=StrategyName.SYNTHESIS, arbiter=make_model())
 
 
 def make_seat() -> Member:
@@ -48,6 +56,26 @@ def make_price() -> ModelPrice:
     )
 
 
+def make_request() -> ChangeRequest:
+    return make_draft(make_first_version())
+
+
+def make_live() -> ChangeRequest:
+    return make_applied(make_first_version())
+
+
+def make_application() -> PanelApplication:
+    return make_live().application
+
+
+def make_contributor() -> ChangeContributor:
+    return make_request().contributors.get()
+
+
+def make_decision() -> ChangeDecision:
+    return make_live().decisions.earliest("pk")
+
+
 def make_entry() -> AuditEntry:
     return record_audit(action="panel.created", actor=make_user(), subject="panel:sales", detail={}, now=NOW)
 
@@ -57,6 +85,21 @@ CONSTRAINTS: dict[str, Check | Unique] = {
     "audit_subject_named": Check(make=make_entry, changes={"subject_id": ""}),
     "audit_chain_begins_at_one": Check(make=make_entry, changes={"sequence": 1, "previous_hash": "0"}),
     "audit_actor_has_name": Check(make=make_entry, changes={"actor_name": ""}),
+    "change_request_state_known": Check(make=make_request, changes={"state": "guessed"}),
+    "change_request_tier_known": Check(make=make_request, changes={"tier": 4}),
+    "change_request_has_summary": Check(make=make_request, changes={"summary": ""}),
+    "change_request_changes_something": Check(make=make_request, changes={"base": F("candidate")}),
+    "change_request_falls_back_by_roll_back": Check(make=make_request, changes={"tier": 0}),
+    "change_request_submitted_expires": Check(make=make_request, changes={"state": "submitted"}),
+    "change_request_scheduled_has_time": Check(make=make_request, changes={"scheduled_for": NOW}),
+    "change_request_revision_from_one": Check(make=make_request, changes={"revision": 0}),
+    "change_request_one_applied": Unique(make=make_live, fields=["panel"]),
+    "change_contributor_unique": Unique(make=make_contributor, fields=["request", "person"]),
+    "change_decision_once": Unique(make=make_decision, fields=["request", "signed_hash", "person"]),
+    "change_decision_verdict_known": Check(make=make_decision, changes={"verdict": "perhaps", "reason": "x"}),
+    "change_decision_refusal_has_reason": Check(make=make_decision, changes={"verdict": "rejected"}),
+    "panel_application_number_unique": Unique(make=make_application, fields=["panel", "number"]),
+    "panel_application_number_from_one": Check(make=make_application, changes={"number": 0}),
     "provider_kind_known": Check(make=make_provider, changes={"kind": "guessed"}),
     "provider_has_url_unless_recorded": Check(make=make_provider, changes={"base_url": ""}),
     "model_unique_in_provider": Unique(make=make_model, fields=["provider", "name"]),

@@ -26,6 +26,8 @@ def test_an_empty_environment_gives_the_embedded_default():
     ("name", "value", "remedy"),
     [
         ("SECRET_KEY", "too short", "at least 32"),
+        ("QUORUM_PUBLIC_URL", "quorum.example.com", "the address of the service"),
+        ("QUORUM_EMAIL_URL", "mail.example.com", "smtp://"),
         ("DEBUG", "perhaps", "true or false"),
         ("CSRF_TRUSTED_ORIGINS", "quorum.example.com", "https://quorum.example.com"),
         ("DATABASE_URL", "mysql://127.0.0.1/quorum", "postgres://"),
@@ -83,6 +85,12 @@ def test_an_empty_variable_counts_as_unset(monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "")
 
     assert load_env().database_url is None
+
+
+def test_links_in_mails_lead_to_where_the_service_is_reached(monkeypatch):
+    assert load_env().public_url == "http://127.0.0.1:8000"
+    monkeypatch.setenv("QUORUM_PUBLIC_URL", "https://quorum.example.com/")
+    assert load_env().public_url == "https://quorum.example.com"
 
 
 def test_names_are_split_at_commas(monkeypatch):
