@@ -20,7 +20,7 @@ from panels.services.panels import add_version, create_panel
 from panels.specs import MemberSpec, PanelSpec, StageSpec, spec_of
 from tests.factories import NOW, make_model, make_user
 
-GROUPS = import_module("panels.migrations.0011_refuse_what_nobody_approved").GROUPS
+GROUPS = import_module("panels.migrations.0010_refuse_what_nobody_approved").GROUPS
 POLICY: dict[str, Any] = {"data_class": "public", "regions": [], "max_retention_days": None, "forbids_training": True}
 SOON = NOW + timedelta(hours=1)
 

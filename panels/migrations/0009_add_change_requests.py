@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("panels", "0009_keep_prices"),
+        ("panels", "0008_keep_prices"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

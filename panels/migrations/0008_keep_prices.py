@@ -20,7 +20,7 @@ def keep_prices(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("panels", "0008_govern_models"),
+        ("panels", "0007_govern_models"),
     ]
 
     operations = [migrations.RunPython(keep_prices, migrations.RunPython.noop)]

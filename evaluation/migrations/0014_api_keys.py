@@ -12,8 +12,7 @@ GROUPS = {"product manager": MANAGES, "administrator": MANAGES, "compliance": ("
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("evaluation", "0011_groups"),
-        ("evaluation", "0012_let_managers_change_workflows"),
+        ("evaluation", "0013_groups"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("auth", "0012_alter_user_first_name_max_length"),
         ("contenttypes", "0002_remove_content_type_name"),
-        ("panels", "0010_add_change_requests"),
+        ("panels", "0009_add_change_requests"),
     ]
 
     operations = [

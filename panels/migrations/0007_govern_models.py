@@ -22,7 +22,7 @@ def give_models_a_status(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("panels", "0007_record_contracts"),
+        ("panels", "0006_record_contracts"),
     ]
 
     operations = [

@@ -18,8 +18,8 @@ GROUPS = {
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("evaluation", "0012_api_keys"),
-        ("panels", "0009_keep_prices"),
+        ("evaluation", "0014_api_keys"),
+        ("panels", "0008_keep_prices"),
     ]
 
     operations = [

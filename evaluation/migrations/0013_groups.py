@@ -56,7 +56,7 @@ class Migration(migrations.Migration):
         ("auth", "0012_alter_user_first_name_max_length"),
         ("contenttypes", "0002_remove_content_type_name"),
         ("panels", "0005_audit"),
-        ("evaluation", "0010_review"),
+        ("evaluation", "0012_let_managers_change_workflows"),
     ]
 
     operations = [grant(GROUPS)]
