@@ -77,6 +77,8 @@ WHOLE = {
     "chaos-flood": Ending(kind=MALFORMED),
     "chaos-last-role": Ending(),
     "chaos-price": Ending(),
+    "chaos-elsewhere": Ending(),
+    "chaos-nowhere": Ending(),
     "chaos-poison": Ending(),
     "chaos-analysis-once": Ending(),
     "chaos-analysis": Ending(),
