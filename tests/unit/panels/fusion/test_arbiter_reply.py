@@ -32,6 +32,10 @@ def test_one_object_is_read_out_of_what_stands_around_it(text: str) -> None:
     assert read_object_of(text, schema=VERIFICATION) == GOOD
 
 
+def test_a_schema_that_the_quick_check_does_not_know_is_left_to_the_checker() -> None:
+    assert read_object_of('{"n": 3}', schema={"properties": {"n": {"maximum": 3}}}) == {"n": 3}
+
+
 @pytest.mark.parametrize(
     "text",
     [
