@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from evaluation.execution.imports import load_import, sweep_imports
 from evaluation.execution.leases import runs_to_wake, sweep_leases
+from evaluation.execution.rollups import sweep_rollups
 from evaluation.execution.shift import Pace
 from evaluation.execution.vaults import forget_expired_maps
 from evaluation.execution.work import close_run, runs_without_result, work_run
@@ -81,6 +82,12 @@ def sweep_imports_task() -> None:
 def forget_expired_maps_task() -> None:
     """Deletes placeholder maps whose time to live is over."""
     forget_expired_maps(now=timezone.now())
+
+
+@shared_task(name="evaluation.sweep_rollups")
+def sweep_rollups_task() -> None:
+    """Brings the rollups up to date with what was written since."""
+    sweep_rollups(now=timezone.now())
 
 
 def wake_import(*, import_id: int) -> None:

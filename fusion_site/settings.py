@@ -171,6 +171,7 @@ CELERY_BEAT_SCHEDULE = {
     # A message that was not taken within its period would only repeat the next one.
     "sweep runs": {"task": "evaluation.sweep_runs", "schedule": 5.0, "options": {"expires": 5.0}},
     "sweep imports": {"task": "evaluation.sweep_imports", "schedule": 30.0, "options": {"expires": 30.0}},
+    "sweep rollups": {"task": "evaluation.sweep_rollups", "schedule": 30.0, "options": {"expires": 30.0}},
     "sweep changes": {"task": "panels.sweep_changes", "schedule": 15.0, "options": {"expires": 15.0}},
     "forget maps": {"task": "evaluation.forget_expired_maps", "schedule": 600.0, "options": {"expires": 600.0}},
 }

@@ -53,9 +53,9 @@ def _same_as(other: models.Model, breach: Unique) -> dict[str, Any]:
 
 
 def _sign_of(app: str, name: str) -> str:
-    """What the database says of the constraint. SQLite names the columns of a unique one, and not it."""
+    """What the database says of the constraint. SQLite names the columns of a unique one, if it is of plain columns."""
     model, constraint = constraints_of(app)[name]
-    if connection.vendor != "sqlite" or not isinstance(constraint, models.UniqueConstraint):
+    if connection.vendor != "sqlite" or not isinstance(constraint, models.UniqueConstraint) or not constraint.fields:
         return name
     columns = [model._meta.get_field(field).column for field in constraint.fields]
     return "failed: " + ", ".join(f"{model._meta.db_table}.{column}" for column in columns)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
+from evaluation.execution.rollups import mark_run_due
 from evaluation.execution.tallies import ArmTally, RunTally
 from evaluation.models import Answer, Calibration, Run
 from evaluation.results import ArmCalibration
@@ -73,6 +74,7 @@ def store_calibrations(run: Run, arms: Sequence[CalibratedArm], *, positions: Se
         if arm.score.fitted is not None:
             kept.append(_store_map(run, arm.tally.arm.panel_version_id, arm.score.fitted, now=now))
     Calibration.objects.filter(run=run).exclude(pk__in=kept).delete()
+    mark_run_due(run)
 
 
 def _by_confidence(arm: CalibratedArm, positions: Sequence[int]) -> Iterator[tuple[float, list[int]]]:

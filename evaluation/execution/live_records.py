@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import Sum
 
 from evaluation.execution.plan import PlannedModel
+from evaluation.execution.rollups import mark_due
 from evaluation.execution.rows import (
     answer_columns,
     arbiter_columns,
@@ -93,6 +94,7 @@ def record_answer(record: LiveRecord) -> Answer:
         rows = _call_rows(record, live.fused, bought)
         Call.objects.bulk_create([Call(answer=answer, created_at=record.now, **row) for row in rows])
     LiveRequest.objects.create(answer=answer, **_request_columns(record))
+    mark_due([record.now])
     return answer
 
 
@@ -111,6 +113,7 @@ def record_late(record: LiveRecord, answer: Answer, late: Sequence[Late]) -> Non
     calls = Call.objects.filter(answer=answer)
     if not calls.filter(cost_nanousd=None).exists():
         Answer.objects.filter(pk=answer.pk).update(cost_nanousd=calls.aggregate(total=Sum("cost_nanousd"))["total"])
+    mark_due([answer.created_at, record.now])
 
 
 def usual_slowest(model_ids: Iterable[int]) -> dict[int, float]:

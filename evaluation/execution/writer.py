@@ -14,6 +14,7 @@ from django.db.models.functions import Least
 
 from evaluation.execution.inserts import Row, insert_rows
 from evaluation.execution.leases import LEASE_TTL, hold_lease
+from evaluation.execution.rollups import mark_due
 from evaluation.execution.rows import (
     answer_row,
     arbiter_rows,
@@ -77,12 +78,20 @@ def write_answers(
     """
     hold_lease(lease, now=now, ttl=ttl)
     answers = [answer_row(each, run_id=lease.run_id, now=now) for each in finished]
+    replaced = _times_of_replaced(finished)
     answer_ids = _save_answers(finished, answers, run_id=lease.run_id)
     money = _Money()
     _save_calls(finished, answer_ids, money, now=now)
     _save_progress(lease.run_id, finished, answers, money.retried)
     _settle(lease, finished, empty, money)
+    mark_due([now, *replaced])
     return Written(answers=sum(each.unit.previous is None for each in finished), paid_nanousd=money.paid)
+
+
+def _times_of_replaced(finished: Sequence[FinishedUnit]) -> list[datetime]:
+    """When the answers were given that now come anew."""
+    previous = [each.unit.previous.answer_id for each in finished if each.unit.previous is not None]
+    return list(Answer.objects.filter(pk__in=previous).values_list("created_at", flat=True)) if previous else []
 
 
 def _save_answers(finished: Sequence[FinishedUnit], answers: Sequence[Row], *, run_id: int) -> list[int]:

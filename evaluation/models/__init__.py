@@ -11,6 +11,7 @@ from evaluation.models.review_item import Adjudication, ReviewItem
 from evaluation.models.review_session import ReviewAssignment, ReviewSession
 from evaluation.models.review_slot import ReviewSlot
 from evaluation.models.review_vote import ReviewVote
+from evaluation.models.rollup import AnswerRollup, CallRollup, Grain, RollupDue, RollupState
 from evaluation.models.rubric_version import RubricVersion
 from evaluation.models.run import ArmProgress, Batch, Lease, Run
 from evaluation.models.traffic import LiveRequest
@@ -19,17 +20,20 @@ from evaluation.models.workflow import Workflow
 __all__ = [
     "Adjudication",
     "Answer",
+    "AnswerRollup",
     "ApiKey",
     "Arm",
     "ArmProgress",
     "Batch",
     "Calibration",
     "Call",
+    "CallRollup",
     "Dataset",
     "DatasetImport",
     "DatasetVersion",
     "Example",
     "Experiment",
+    "Grain",
     "Lease",
     "LiveRequest",
     "RecordedOutput",
@@ -38,6 +42,8 @@ __all__ = [
     "ReviewSession",
     "ReviewSlot",
     "ReviewVote",
+    "RollupDue",
+    "RollupState",
     "RubricVersion",
     "Run",
     "RunResult",

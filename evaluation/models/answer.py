@@ -100,7 +100,10 @@ class Answer(models.Model):
                 name="answer_cost_not_negative", condition=Q(cost_nanousd=None) | Q(cost_nanousd__gte=0)
             ),
         ]
-        indexes = [models.Index(name="answer_by_arm", fields=["run", "arm", "position"])]
+        indexes = [
+            models.Index(name="answer_by_arm", fields=["run", "arm", "position"]),
+            models.Index(name="answer_by_time", fields=["created_at"]),
+        ]
 
     def __str__(self) -> str:
         return f"{self.run_id}:{self.arm_id}:{self.example_id}"

@@ -94,6 +94,7 @@ class Call(models.Model):
         ]
         indexes = [
             models.Index(name="call_by_reply_key", fields=["reply_key"], condition=~Q(reply_key="")),
+            models.Index(name="call_by_time", fields=["created_at"]),
             models.Index(name="call_outside_contract", fields=["created_at"], condition=Q(region_allowed=False)),
         ]
 

@@ -249,6 +249,10 @@ MODELS: dict[str, Rights] = {
     "evaluation.call": RECORD,
     "evaluation.calibration": RECORD,
     "evaluation.liverequest": Rights(),
+    "evaluation.callrollup": Rights(),
+    "evaluation.answerrollup": Rights(),
+    "evaluation.rollupdue": Rights(),
+    "evaluation.rollupstate": Rights(),
     "evaluation.apikey": Rights(view=KEYS | {"compliance"}),
     # Votes and what they are about would tell a reviewer more than the page does.
     "evaluation.reviewsession": Rights(view=MANAGERS),

@@ -35,4 +35,5 @@ def test_the_beat_wakes_the_sweepers():
         "evaluation.sweep_imports": 30.0,
         "evaluation.forget_expired_maps": 600.0,
         "panels.sweep_changes": 15.0,
+        "evaluation.sweep_rollups": 30.0,
     }

@@ -38,6 +38,7 @@ from tests.factories import (
     make_workflow,
 )
 from tests.integration.evaluation.models.review_constraints import OF_THEIR_OWN, REVIEW_CONSTRAINTS
+from tests.integration.evaluation.models.rollup_constraints import ROLLUP_CONSTRAINTS
 
 pytestmark = pytest.mark.django_db
 
@@ -256,7 +257,7 @@ def test_a_call_has_one_source():
 
 
 def test_every_constraint_has_its_test():
-    tested = {*CONSTRAINTS, "call_one_source", *REVIEW_CONSTRAINTS, *OF_THEIR_OWN}
+    tested = {*CONSTRAINTS, "call_one_source", *REVIEW_CONSTRAINTS, *ROLLUP_CONSTRAINTS, *OF_THEIR_OWN}
     assert tested == set(constraints_of("evaluation"))
 
 
