@@ -18,6 +18,24 @@ _WORDS = {
     "merge_invalid": "The fields together do not satisfy the schema ({reason}), so the largest group's answer stands.",
     "deadline": "The deadline came first: {reason}.",
 }
+# What was cut short, where there is room for a few words only.
+_KINDS = {
+    "member_failed": "member failed",
+    "single_survivor": "one member left",
+    "arbiter_recused": "arbiter recused",
+    "arbiter_failed": "arbiter failed",
+    "arbiter_unreadable": "arbiter unreadable",
+    "nothing_supported": "nothing supported",
+    "candidate_cut": "candidate cut",
+    "without_arbiter": "no arbiter asked",
+    "merge_invalid": "fields do not fit",
+    "deadline": "deadline",
+}
+
+
+def kind_words(kind: str) -> str:
+    """A kind of degradation, ``Answer.degraded[…]["kind"]``, in two or three words."""
+    return _KINDS.get(kind, failure_words(kind))
 
 
 def degradation_words(cut: Mapping[str, Any], members: Mapping[int, str]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import groupby
 
 from django import template
 from django.http import QueryDict
@@ -17,6 +18,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from fusion_site.lib import figures
+from fusion_site.lib.chart import Cell
 
 register = template.Library()
 
@@ -211,31 +213,57 @@ def _vote_boxes(
 
 @register.simple_tag
 def spark(
-    values: Sequence[float],
+    values: Sequence[float | None],
     low: float | None = None,
     high: float | None = None,
     target: float | None = None,
     label: str = "",
 ) -> SafeString:
-    """A line of at most a few dozen points; without two of them there is nothing to draw, and it says so."""
-    if len(values) < 2:
+    """A line of at most a hundred points, with gaps where there is none.
+
+    Without two of them there is nothing to draw, and it says so.
+    """
+    known = [value for value in values if value is not None]
+    if len(known) < 2:
         return mark_safe('<span class="muted small">too early</span>')
-    bottom = min(values) if low is None else low
-    top = max(values) if high is None else high
+    bottom = min(known) if low is None else low
+    top = max(known) if high is None else high
 
     def y(value: float) -> str:
         return f"{26 - _share_of(value, bottom, top) * 24:.1f}"
 
     step = 100 / (len(values) - 1)
-    line = " ".join(f"{index * step:.1f},{y(value)}" for index, value in enumerate(values))
+    points = [None if value is None else f"{index * step:.1f},{y(value)}" for index, value in enumerate(values)]
     rule = "" if target is None else format_html('<line class="t" x1="0" x2="100" y1="{0}" y2="{0}"/>', y(target))
     return format_html(
-        '<svg class="spark" viewBox="0 0 100 28" preserveAspectRatio="none" role="img" aria-label="{}">{}'
-        '<polyline class="l" points="{}"/></svg>',
-        label or f"from {values[0]:g} to {values[-1]:g}",
+        '<svg class="spark" viewBox="0 0 100 28" preserveAspectRatio="none" role="img" aria-label="{}">{}{}</svg>',
+        label or f"from {known[0]:g} to {known[-1]:g}",
         rule,
-        line,
+        format_html_join("", '<polyline class="l" points="{}"/>', ((line,) for line in _unbroken(points))),
     )
+
+
+def _unbroken(points: Sequence[str | None]) -> Iterable[str]:
+    """The lines between the gaps; a lone point becomes one of no length, which its round ends make a dot."""
+    for is_gap, run in groupby(points, key=lambda point: point is None):
+        if not is_gap:
+            line = [point for point in run if point is not None]
+            yield " ".join(line if len(line) > 1 else line * 2)
+
+
+@register.simple_tag
+def chart_rows(rows: Iterable[Sequence[str | Cell]]) -> SafeString:
+    """The body of the table behind a chart. A page of small charts has thousands of cells: too many for a template."""
+    return format_html_join("", "<tr>{}</tr>", ((_chart_cells(row),) for row in rows))
+
+
+def _chart_cells(row: Sequence[str | Cell]) -> SafeString:
+    head, *cells = map(_cell_words, row)
+    return format_html('<th scope="row">{}</th>{}', head, format_html_join("", '<td class="n">{}</td>', zip(cells)))
+
+
+def _cell_words(cell: str | Cell) -> str:
+    return cell if isinstance(cell, str) else format_html('<a href="{}">{}</a>', cell.url, cell.text)
 
 
 @register.simple_tag

@@ -27,6 +27,7 @@ class ModelHealth:
 
     name: str
     provider: str
+    provider_id: int
     simulated: bool
     state: BreakerState
     left_s: float
@@ -95,6 +96,7 @@ def _model(
     return ModelHealth(
         name=name,
         provider=newest.provider.name,
+        provider_id=newest.provider_id,
         simulated=newest.provider.is_simulated,
         state=state,
         left_s=left_s,

@@ -8,6 +8,8 @@ import sys
 import tempfile
 from collections.abc import Sequence
 
+from tests.bench.server import made_database
+
 # Name to module. What a bench measures stands at the top of its module.
 BENCHES = {
     "runner-latency": "tests.bench.runner_latency",
@@ -16,8 +18,11 @@ BENCHES = {
     "import": "tests.bench.dataset_import",
     "pages": "tests.bench.pages",
     "review": "tests.bench.review",
+    "monitoring": "tests.bench.monitoring",
     "engine": "tests.bench.engine",
 }
+# These run a second time where DATABASE_URL names a PostgreSQL server.
+ON_SERVERS = {"monitoring"}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -25,16 +30,24 @@ def main(arguments: Sequence[str]) -> int:
     if unknown:
         sys.stderr.write(f"There is no bench {', '.join(unknown)}. There are: {', '.join(BENCHES)}.\n")
         return 2
-    failed = [name for name in arguments or BENCHES if _run(BENCHES[name])]
+    failed = [name for name in arguments or BENCHES if _run(BENCHES[name]) or _run_on_server(name)]
     if failed:
         sys.stderr.write(f"Not measured: {', '.join(failed)}.\n")
     return 1 if failed else 0
 
 
-def _run(module: str) -> int:
+def _run(module: str, **environment: str) -> int:
     command = [sys.executable, "-m", "tests.bench.scratch", module]
     with tempfile.TemporaryDirectory(prefix="quorum-bench-") as folder:
-        return subprocess.run(command, check=False, env=_environment(folder)).returncode
+        return subprocess.run(command, check=False, env=_environment(folder) | environment).returncode
+
+
+def _run_on_server(name: str) -> int:
+    server = os.environ.get("DATABASE_URL", "")
+    if name not in ON_SERVERS or not server.startswith("postgres"):
+        return 0
+    with made_database(server) as address:
+        return _run(BENCHES[name], DATABASE_URL=address)
 
 
 def _environment(folder: str) -> dict[str, str]:

@@ -70,7 +70,7 @@ _PICTURE = """() => {
 }"""
 _MOMENT = re.compile(
     r"\b(just now|(about )?\d+ (s|min|h)( \d+ (s|min))?( ago)?|less than a minute|a few seconds)"
-    r"|[\d.,]+ per s|polls=\d+"
+    r"|[\d.,]+ per s|polls=\d+|Refreshed \d\d:\d\d"
 )
 
 

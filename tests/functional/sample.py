@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from evaluation.execution.imports import load_import
 from evaluation.execution.leases import claim_lease
+from evaluation.execution.rollups import sweep_rollups
 from evaluation.execution.work import work_run
 from evaluation.intake.checking import ReadingChoices
 from evaluation.intake.columns import Role
@@ -65,6 +66,7 @@ def load_sample(*, service: Service) -> Sample:
     [finished] = run_pilot([sales], clock=timezone.now)
     slow = _make_slow_experiment(service, support.dataset_version)
     published = load_files("Tickets, recorded", recorded_files(), by=by)
+    sweep_rollups(now=timezone.now())
     assert published.version is not None, published.problems
     return Sample(
         finished=finished,

@@ -94,6 +94,8 @@ PAGES: dict[str, Address] = {
     "model-edit": lambda s: reverse("panels:model-edit", args=[s.model.pk]),
     "providers": _to("panels:providers"),
     "provider-new": _to("panels:provider-create"),
+    "monitoring": _to("evaluation:monitoring", "?span=24h"),
+    "monitoring-nothing": _to("evaluation:monitoring", "?span=tomorrow&workflow=no-such"),
     "provider": lambda s: reverse("panels:provider", args=[s.model.provider.slug]),
     "contract-new": lambda s: reverse("panels:contract-record", args=[s.model.provider.slug]),
     "model-use": lambda s: reverse("panels:model-use", args=[s.model.pk]),

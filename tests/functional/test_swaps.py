@@ -53,6 +53,7 @@ SWAPS: dict[str, tuple[str, Act, str]] = {
     "items that were lost": ("run-items", _tick("Lost"), "versus=lost"),
     "items, next page": ("run-items", _next, "after="),
     "items among the results": ("run-results", _tick("Lost"), "versus=lost"),
+    "traffic of a workflow": ("monitoring", _choose("workflow", "sales-assistant"), "workflow=sales-assistant"),
     "items in another order": ("run-items", _sort("Consensus"), "sort=-consensus"),
 }
 

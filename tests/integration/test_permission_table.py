@@ -146,6 +146,8 @@ PAGES: dict[str, Page] = {
     "evaluation:import-discard": Page(write=MANAGERS, args=_import),
     "evaluation:dataset": Page(read=READERS, args=_dataset),
     "evaluation:dataset-version": Page(read=READERS, args=_dataset_version),
+    "evaluation:monitoring": Page(read=READERS),
+    "evaluation:monitoring-export": Page(read=READERS, args=lambda world: {"what": "models", "kind": "csv"}),
     "evaluation:experiments": Page(read=READERS),
     "evaluation:experiment-create": Page(read=MANAGERS, write=MANAGERS),
     "evaluation:run": Page(read=READERS, args=_run),

@@ -9,6 +9,8 @@ from django.template import Context, Engine
 from django.test import RequestFactory
 from django.urls import path
 
+from fusion_site.lib.chart import Cell
+
 NOW = datetime(2026, 3, 20, 12, 0, tzinfo=UTC)
 ENGINE = Engine(builtins=["fusion_site.lib.display"])
 urlpatterns = [path("runs/", lambda request: HttpResponse(), name="runs")]
@@ -151,7 +153,22 @@ def test_a_spark_runs_over_the_whole_width():
     assert svg.polyline["points"].split() == ["0.0,26.0", "50.0,2.0", "100.0,14.0"]
 
 
+def test_rows_behind_a_chart_begin_with_their_head_and_link_where_a_cell_does():
+    rows = [("<b>", "1"), (Cell(text="a & b", url="/x/?a=1&b=2"), Cell(text="2", url="/y/"))]
+    body = soup_of("<table>{% chart_rows rows %}</table>", rows=rows)
+    assert [head.text for head in body.select("tr > th[scope=row]:first-child")] == ["<b>", "a & b"]
+    assert [cell.text for cell in body.select("td.n")] == ["1", "2"]
+    assert [link["href"] for link in body.select("a")] == ["/x/?a=1&b=2", "/y/"]
+
+
+def test_a_spark_has_a_gap_where_there_is_no_value():
+    svg = soup_of("{% spark values low=0 %}", values=[1, 2, None, 3, None]).svg
+    assert [line["points"] for line in svg.select("polyline")] == ["0.0,18.0 25.0,10.0", "75.0,2.0 75.0,2.0"]
+    assert svg["aria-label"] == "from 1 to 3"
+
+
 def test_a_spark_needs_two_points():
+    assert soup_of("{% spark values %}", values=[None, 1, None]).text == "too early"
     assert soup_of("{% spark values %}", values=[1]).text == "too early"
 
 
