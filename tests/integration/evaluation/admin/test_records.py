@@ -59,6 +59,10 @@ def test_nobody_writes_what_is_only_recorded(root, model):
     assert "delete_selected" not in root.get(lists_of(model)).content.decode()
 
 
+def test_its_pages_name_an_icon_that_is_there(root):
+    assert 'href="/static/favicon.svg"' in root.get("/admin/").content.decode()
+
+
 @pytest.mark.parametrize("model", SECRETS)
 def test_what_opens_something_is_not_shown(root, model):
     assert SECRETS[model] in {field.name for field in model._meta.fields}
