@@ -29,6 +29,7 @@ from panels.fusion.types import (
     Usage,
 )
 from tests.unit.panels.fusion.fused import question, request
+from tests.unit.panels.fusion.strict_budget import BILLABLE, Strict
 from tests.unit.panels.fusion.virtual_time import now, run_virtually
 
 PRICE = Price(in_nanousd_per_mtok=1_000_000, out_nanousd_per_mtok=1_000_000)  # a nano-dollar a token
@@ -181,24 +182,6 @@ async def test_attempts_that_the_client_made_itself_have_lines_of_their_own() ->
 # Whatever happens to a request, its ceiling is not crossed and its lines add up
 
 
-class Strict(Budget):
-    """Looks after every step whether the promise still holds."""
-
-    def reserve(self, worst_nanousd: int | None, *, payer: Payer) -> Reservation | None:
-        reservation = super().reserve(worst_nanousd, payer=payer)
-        self.check()
-        return reservation
-
-    def settle(self, reservation: Reservation, *charges: Charge) -> None:
-        super().settle(reservation, *charges)
-        self.check()
-
-    def check(self) -> None:
-        assert self.ceiling_nanousd is not None
-        assert self.spent_nanousd + self.reserved_nanousd <= self.ceiling_nanousd
-        assert add_up(self.lines).total_nanousd == self.spent_nanousd + self.reserved_nanousd
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """What a provider does with one request: after how long, how it ends, and what it bills (tokens, all told)."""
@@ -209,7 +192,6 @@ class Attempt:
     says_usage: bool
 
 
-BILLABLE = [None, None, FailureKind.TIMEOUT, FailureKind.STREAM_CUT, FailureKind.MALFORMED]
 attempts = st.builds(
     Attempt,
     seconds=st.sampled_from([0, 1, 1, 2, 3, 5, 8]),

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from panels.fusion import live_answer
 from panels.fusion.breaker import Breaker
-from panels.fusion.budget import Budget, Reservation
-from panels.fusion.cost_lines import Charge, Payer, add_up
+from panels.fusion.cost_lines import add_up
 from panels.fusion.limits import AdaptiveLimit
 from panels.fusion.live import Live
 from panels.fusion.live_answer import Late, LiveAnswer, Reach, answer_live
@@ -37,34 +36,21 @@ from panels.fusion.types import (
     Usage,
 )
 from tests.unit.panels.fusion.live_panels import SECRET, ask, body_of
+from tests.unit.panels.fusion.strict_budget import BILLABLE, Strict
 from tests.unit.panels.fusion.virtual_time import now, run_virtually
 
 EACH = Price(in_nanousd_per_mtok=1_000_000, out_nanousd_per_mtok=1_000_000)  # a nano-dollar a token
 MOST_OUT = 20
 
 
-class Strict(Budget):
-    """Looks after every step whether the promise still holds, and remembers itself."""
+class Remembered(Strict):
+    """One of those that were made."""
 
-    made: list[Strict] = []
+    made: list[Remembered] = []
 
     def __init__(self, ceiling_nanousd: int | None) -> None:
         super().__init__(ceiling_nanousd)
         self.made.append(self)
-
-    def reserve(self, worst_nanousd: int | None, *, payer: Payer) -> Reservation | None:
-        reservation = super().reserve(worst_nanousd, payer=payer)
-        self.check()
-        return reservation
-
-    def settle(self, reservation: Reservation, *charges: Charge) -> None:
-        super().settle(reservation, *charges)
-        self.check()
-
-    def check(self) -> None:
-        assert self.ceiling_nanousd is not None
-        assert self.spent_nanousd + self.reserved_nanousd <= self.ceiling_nanousd
-        assert add_up(self.lines).total_nanousd == self.spent_nanousd + self.reserved_nanousd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +63,6 @@ class Ending:
     says_usage: bool
 
 
-BILLABLE = [None, None, FailureKind.TIMEOUT, FailureKind.STREAM_CUT, FailureKind.MALFORMED]
 endings = st.builds(
     Ending,
     seconds=st.sampled_from([0, 1, 1, 2, 3, 5, 8]),
@@ -177,17 +162,17 @@ def test_no_interleaving_crosses_the_ceiling_and_the_lines_add_up(
         await live.drain()
         return None if task.cancelled() else task.result()
 
-    Strict.made.clear()
+    Remembered.made.clear()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(live_answer, "Budget", Strict)
+        patch.setattr(live_answer, "Budget", Remembered)
         answer = run_virtually(main)
     billed = sum(biller.billed for biller in billers.values())
-    if not Strict.made:
+    if not Remembered.made:
         assert billed == 0
         assert answer is not None
         assert answer.reason == live_answer.NO_MONEY
         return
-    (budget,) = Strict.made
+    (budget,) = Remembered.made
     assert budget.reserved_nanousd == 0
     assert billed <= budget.spent_nanousd <= ceiling
     assert add_up(budget.lines).total_nanousd == budget.spent_nanousd
@@ -195,7 +180,7 @@ def test_no_interleaving_crosses_the_ceiling_and_the_lines_add_up(
         check_against(answer, late, budget)
 
 
-def check_against(answer: LiveAnswer, late: list[Late], budget: Budget) -> None:
+def check_against(answer: LiveAnswer, late: list[Late], budget: Strict) -> None:
     """What the answer says of its money, with what came late in the place of what was set aside for it."""
     settled = [line for line in answer.lines if line.seat not in {found.call.seat for found in late}]
     settled += [line for found in late for line in found.lines]
