@@ -331,5 +331,8 @@ def _masking(answer: Answer, calls: Iterable[Call]) -> LineageMasking | None:
     if note is None:
         return None
     return LineageMasking(
-        fields=tuple(note["fields"]), places=dict(note["places"]), placeholders=kept + lost, placeholders_lost=lost
+        fields=tuple(note["fields"]),
+        places=dict(sorted(note["places"].items())),
+        placeholders=kept + lost,
+        placeholders_lost=lost,
     )

@@ -55,7 +55,7 @@ def masked_prompt(
     shown = known or scored
     return MaskedPrompt(
         fields=fields,
-        places=note["places"],
+        places=dict(sorted(note["places"].items())),  # a database may keep them in another order
         sent=None if known is None else known.question,
         accepted=(shown.reference, *shown.references),
         counts=tuple(
